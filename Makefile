@@ -1,0 +1,121 @@
+# sg: one Makefile, not recursive. Everything below build/ is made; nothing else is.
+#   make [V=1] [WERROR=1] [CUDA=0] [SAN=address,undefined] [PREFIX=/usr/local] [DESTDIR=]
+#   make demo     set up what is missing, then grow a model from nothing (no GPU needed)
+#   make check    set up what is missing, then run every test
+-include config.mk                      # local overrides, ignored by git
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib/sg
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+PKG    ?= pkg-config
+NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
+CUDA   ?= $(if $(NVCC),1,0)
+SM     ?= 80 89 90
+OPT    ?= -O2 -g
+
+# Building needs the libraries; so that `make demo` and `make check` work on a
+# machine that has only git and make, those two install them and start again.
+ifneq ($(filter demo check,$(MAKECMDGOALS)),)
+SETUP := $(shell sh tests/setup.sh >&2 && echo ok)
+ifneq ($(SETUP),ok)
+$(error set-up failed, see above)
+endif
+endif
+
+MSGPACK := $(shell $(PKG) --exists msgpack-c && echo msgpack-c || echo msgpack)
+DEPS   := libgit2 openssl libzstd $(MSGPACK)
+
+WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings -Wpointer-arith \
+          -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-overlength-strings
+CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"'
+# No contraction and no fast-math anywhere: one source line is one IEEE operation.
+CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno $(WARN) $(if $(WERROR),-Werror) $(shell $(PKG) --cflags $(DEPS))
+NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -Xcompiler -fPIC,-Wall \
+           $(foreach s,$(SM),-gencode arch=compute_$s,code=sm_$s) -gencode arch=compute_90,code=compute_90
+LDFLAGS += -rdynamic
+LDLIBS += $(shell $(PKG) --libs $(DEPS)) -lm -lpthread -ldl
+
+# Each set of flags has its own build folder, so switching never mixes objects.
+B := build/$(if $(filter 1,$(CUDA)),cuda,cpu)$(if $(SAN),-$(subst $(_c),-,$(SAN)))
+ifdef SAN
+CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=$(SAN)
+endif
+
+# The CPU backend is compiled once per instruction set, from the same sources:
+# SG_ISA is the suffix of its vtable, and each gives the same bits.
+ISA_C   := $(filter-out kernels/device.c kernels/pool.c,$(wildcard kernels/*.c))
+ISAS    := $(if $(filter x86_64,$(shell uname -m)),avx512 avx2) scalar
+ISA_avx512 := -O3 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_avx2   := -O3 -mavx2 -mfma -mf16c
+ISA_scalar := -O3
+
+LIB_C := $(filter-out $(ISA_C),$(wildcard src/*.c src/*/*.c format/*.c kernels/*.c))
+CMD_C := $(wildcard cmd/*.c)
+TEST_C := $(wildcard tests/*.c tests/unit/*.c tests/kernels/*.c)
+FUZZ_C := $(wildcard tests/fuzz/*.c)
+obj    = $(addprefix $(B)/,$(addsuffix .o,$1))
+ISA_O := $(foreach i,$(ISAS),$(patsubst %.c,$(B)/%.$i.o,$(ISA_C)))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' '$1' '$(2:$(B)/%=%)')
+
+all: $(B)/sg $(if $(filter 1,$(CUDA)),$(B)/libsg_cuda.so)
+	$(Q)ln -sfn $(notdir $(B)) build/latest
+
+$(B)/sg:       $(call obj,$(CMD_C)) $(B)/libsg.a
+$(B)/sg-tests: $(call obj,$(TEST_C) $(FUZZ_C)) $(B)/libsg.a
+$(B)/sg $(B)/sg-tests:
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/libsg.a: $(call obj,$(LIB_C)) $(ISA_O)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libsg_cuda.so: $(call obj,$(wildcard kernels/*.cu))
+	$(call say,LD,$@)
+	$(Q)$(NVCC) -shared -o $@ $^ -lcublas -lcublasLt
+$(B)/%.c.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+define isa_rule
+$(B)/%.$1.o: %.c
+	$$(call say,CC,$$< ($1))
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(ISA_$1) -DSG_ISA=$1 -MMD -MP -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
+$(B)/%.cu.o: %.cu
+	$(call say,NVCC,$<)
+	$(Q)mkdir -p $(@D) && $(NVCC) $(CPPFLAGS) $(NVFLAGS) -MMD -MP -c -o $@ $<
+-include $(shell test -d $(B) && find $(B) -name '*.d')
+
+check: all $(B)/sg-tests check-headers
+	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests sh tests/run.sh
+# Every header must compile alone, as C11.
+HDRS := $(wildcard src/*.h src/*/*.h format/*.h kernels/*.h cmd/*.h)
+check-headers: $(HDRS:%=$(B)/%.ok)
+$(B)/%.h.ok: %.h
+	$(call say,HDR,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DSG_ISA=scalar -Wno-unused -x c -fsyntax-only $< && touch $@
+
+demo: all
+	$(Q)SG=$(CURDIR)/$(B)/sg sh tests/demo.sh
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(addprefix $(DESTDIR)$(MANDIR)/man,1 5 7) \
+		$(DESTDIR)$(DATADIR)/bash-completion/completions $(DESTDIR)$(DATADIR)/zsh/site-functions
+	install -m 755 $(B)/sg $(DESTDIR)$(BINDIR)/sg
+	$(if $(filter 1,$(CUDA)),install -m 755 $(B)/libsg_cuda.so $(DESTDIR)$(LIBDIR)/libsg_cuda.so)
+	for p in man/*.[157]; do install -m 644 $$p $(DESTDIR)$(MANDIR)/man$${p##*.}/; done
+	$(B)/sg help --completion bash >$(DESTDIR)$(DATADIR)/bash-completion/completions/sg
+	$(B)/sg help --completion zsh >$(DESTDIR)$(DATADIR)/zsh/site-functions/_sg
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/sg $(DESTDIR)$(LIBDIR)/libsg_cuda.so \
+		$(DESTDIR)$(DATADIR)/bash-completion/completions/sg $(DESTDIR)$(DATADIR)/zsh/site-functions/_sg
+	for p in man/*.[157]; do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
+clean:
+	rm -rf build
+.PHONY: all check check-headers demo install uninstall clean
+.DELETE_ON_ERROR:
+_c := ,

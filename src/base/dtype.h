@@ -1,0 +1,71 @@
+#ifndef SG_BASE_DTYPE_H
+#define SG_BASE_DTYPE_H
+#include "base/base.h"
+SG_C_BEGIN
+/* Element types, named as safetensors names them. Stored little endian. */
+#define SG_DTYPES(X) \
+	X(F32, 4) X(F16, 2) X(BF16, 2) X(F64, 8) X(I64, 8) X(I32, 4) X(I16, 2) X(I8, 1) \
+	X(U64, 8) X(U32, 4) X(U16, 2) X(U8, 1) X(BOOL, 1)
+
+enum sg_dtype {
+#define X(name, size) SG_##name,
+	SG_DTYPES(X)
+#undef X
+	SG_DTYPE_COUNT
+};
+
+static const struct { const char *name; size_t size; } sg_dtypes[SG_DTYPE_COUNT] = {
+#define X(name, size) { #name, size },
+	SG_DTYPES(X)
+#undef X
+};
+
+#define SG_DIMS 4	/* most dimensions of a tensor that the engine handles */
+
+/* A matrix or vector in memory, borrowed, in its stored dtype. rows x cols,
+ * row-major, packed; a vector has rows = 1. */
+struct sg_mat { const void *data; enum sg_dtype dtype; size_t rows, cols; };
+
+/* One element widened exactly to f32 (F32, F16, BF16 only). */
+static inline float sg_f32_from_bf16(uint16_t h)
+{
+	uint32_t u = (uint32_t)h << 16;
+	float f;
+
+	memcpy(&f, &u, sizeof(f));
+	return f;
+}
+
+static inline float sg_f32_from_f16(uint16_t h)
+{
+	uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h >> 10 & 31, m = h & 1023, u;
+	float f;
+
+	if (e == 31) {
+		u = sign | 0x7f800000 | m << 13;
+	} else if (e) {
+		u = sign | (e + 112) << 23 | m << 13;
+	} else {
+		f = (float)m * 0x1p-24f;	/* exact: m < 2^10 */
+		memcpy(&u, &f, sizeof(u));
+		u |= sign;
+	}
+	memcpy(&f, &u, sizeof(f));
+	return f;
+}
+
+static inline float sg_mat_at(const struct sg_mat *m, size_t i)
+{
+	const unsigned char *p = (const unsigned char *)m->data + i * sg_dtypes[m->dtype].size;
+	uint16_t h;
+	float f;
+
+	if (m->dtype == SG_F32) {
+		memcpy(&f, p, sizeof(f));
+		return f;
+	}
+	memcpy(&h, p, sizeof(h));
+	return m->dtype == SG_BF16 ? sg_f32_from_bf16(h) : sg_f32_from_f16(h);
+}
+SG_C_END
+#endif

@@ -1,0 +1,22 @@
+#ifndef SG_BASE_LOG_H
+#define SG_BASE_LOG_H
+#include "base/base.h"
+SG_C_BEGIN
+/*
+ * Progress is a callback: the library reports, whoever called decides how to
+ * show it. `done` of `total` (0 when unknown) in `unit`, and a short free text
+ * such as "loss 2.31, 12.4k tok/s". Returning true asks the work to stop; it
+ * then returns -SG_E_INTERRUPTED after leaving things resumable.
+ */
+struct sg_progress {
+	bool (*fn)(void *arg, const char *what, uint64_t done, uint64_t total, const char *text);
+	void *arg;
+};
+
+static inline bool sg_progress(const struct sg_progress *p, const char *what, uint64_t done,
+			       uint64_t total, const char *text)
+{
+	return p && p->fn && p->fn(p->arg, what, done, total, text);
+}
+SG_C_END
+#endif
