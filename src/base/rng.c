@@ -34,14 +34,14 @@ uint64_t sg_rng_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n
 
 float sg_rng_uniform(uint64_t seed, uint64_t stream, uint64_t index)
 {
-	return ((float)(sg_rng_u64(seed, stream, index) >> 40) + 0.5f) * 0x1p-24f;
+	return ((float)(sg_rng_u64(seed, stream, index) >> 41) + 0.5f) * 0x1p-23f;
 }
 
 void sg_rng_normal(float *out, size_t n, uint64_t seed, uint64_t stream)
 {
 	for (size_t i = 0; i < n; i++) {
 		uint64_t bits = sg_rng_u64(seed, stream, i);
-		float u = ((float)(bits >> 40) + 0.5f) * 0x1p-24f;
+		float u = ((float)(bits >> 41) + 0.5f) * 0x1p-23f;
 		float turn = (float)(bits & 0xffffff) * 0x1p-24f;
 		float r = sg_sqrtf(-2.0f * sg_logf(u));
 

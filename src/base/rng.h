@@ -12,7 +12,7 @@ uint64_t sg_rng_u64(uint64_t seed, uint64_t stream, uint64_t index);
 uint64_t sg_rng_stream(const char *name);
 /* Uniform in [0, n) without modulo bias worth speaking of (128-bit multiply). */
 uint64_t sg_rng_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n);
-/* Uniform in (0, 1), 24 bits. */
+/* Uniform in (0, 1), 23 bits and a half: never 0, never 1. */
 float sg_rng_uniform(uint64_t seed, uint64_t stream, uint64_t index);
 /* n standard normals, out[i] at index i; Box-Muller over fmath.h: the same
  * bits on every platform. */
