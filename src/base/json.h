@@ -55,6 +55,9 @@ void sg_jsonw_end(struct sg_jsonw *w, char bracket);	/* '}' or ']' */
 void sg_jsonw_key(struct sg_jsonw *w, const char *key);
 void sg_jsonw_str(struct sg_jsonw *w, const char *s);
 void sg_jsonw_strn(struct sg_jsonw *w, const char *s, size_t n);
+/* As strn, which refuses what is not UTF-8; here each such byte becomes U+FFFD.
+ * For text that a model wrote, never for names or identities. */
+void sg_jsonw_text(struct sg_jsonw *w, const char *s, size_t n);
 void sg_jsonw_i64(struct sg_jsonw *w, int64_t v);
 /* %.17g shortened to the fewest digits that read back equal; NaN and infinities as null. */
 void sg_jsonw_f64(struct sg_jsonw *w, double v);
