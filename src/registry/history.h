@@ -1,0 +1,35 @@
+#ifndef SG_REGISTRY_HISTORY_H
+#define SG_REGISTRY_HISTORY_H
+#include "registry/commit.h"
+SG_C_BEGIN
+enum sg_walk_flags {
+	SG_WALK_FIRST_PARENT = 1 << 0,	/* the line of growth only */
+	SG_WALK_REVERSE      = 1 << 1,	/* oldest first */
+};
+
+/* Commits reachable from `from` and not from `hide`, children before parents,
+ * newer first among equals. fn returns 0 to go on, positive to stop (walk then
+ * returns 0), negative to fail. The commit is borrowed for the call. */
+int sg_history_walk(struct sg_registry *r, const struct sg_oid *from, size_t n_from,
+		    const struct sg_oid *hide, size_t n_hide, unsigned flags,
+		    int (*fn)(void *arg, const struct sg_commit *c), void *arg);
+/* Best common ancestor; NOTFOUND when there is none. */
+int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
+		    const struct sg_oid *b);
+/* 1 when a is b or an ancestor of b, else 0. */
+int sg_history_is_ancestor(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b);
+/* Commits that only a and only b reach. */
+int sg_history_ahead_behind(size_t *ahead, size_t *behind, struct sg_registry *r,
+			    const struct sg_oid *a, const struct sg_oid *b);
+
+/* A revision as git writes it, to the commit it names: full or abbreviated id (4
+ * digits or more), HEAD or @, short or full ref name, with ^, ^N and ~N behind.
+ * Unknown is NOTFOUND, ambiguous is ERROR. */
+int sg_rev_parse(struct sg_oid *out, struct sg_registry *r, const char *rev);
+/* The same without peeling: may be a tag, a tree or a blob ("main:policy"). */
+int sg_rev_parse_any(struct sg_oid *out, enum sg_object_type *type, struct sg_registry *r,
+		     const char *rev);
+/* Shortest unambiguous form of at least 7 digits; out has SG_OID_HEX bytes. */
+int sg_oid_abbrev(char out[SG_OID_HEX], struct sg_registry *r, const struct sg_oid *oid);
+SG_C_END
+#endif
