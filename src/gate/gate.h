@@ -1,0 +1,54 @@
+#ifndef SG_GATE_GATE_H
+#define SG_GATE_GATE_H
+#include "base/base.h"
+#include "gate/policy.h"
+#include "gate/receipt.h"
+SG_C_BEGIN
+/*
+ * A gate looks at measurements and says accept, reject or defer; it measures
+ * nothing itself, so that a verdict can be replayed from its receipt. All must
+ * accept: one rejection rejects, otherwise one deferral defers.
+ *
+ * To add a gate: src/gate/gate_foo.c with `const struct sg_gate sg_gate_foo` and a
+ * line in gates.def, keys in policy.c, and a test.
+ */
+struct sg_gate_input {
+	const struct sg_policy *policy;
+	const struct sg_receipt *receipt;	/* all sets and facts */
+	const struct sg_receipt_set *set;	/* the one to judge; NULL for a gate without role */
+};
+
+struct sg_gate {
+	const char *name;
+	const char *role;	/* run once for each set of this role; NULL: once */
+	bool (*enabled)(const struct sg_policy *p);
+	/* Fill the numbers, verdict and text (sg_gate_say). name and set are filled already. */
+	int (*run)(const struct sg_gate_input *in, struct sg_receipt_gate *out);
+	/* Optional, once: what is missing altogether (a required set, ...). Adds a result by
+	 * sg_gate_add for each. */
+	int (*missing)(const struct sg_policy *p, struct sg_receipt *r);
+};
+
+/* The list, in order of gates.def. */
+extern const struct sg_gate *const sg_gates[];
+extern const size_t sg_gates_n;
+
+/*
+ * Judge what r holds (ids, sets with losses, facts) under p: r->gate, r->verdict
+ * and r->policy are made anew. 0 whatever the verdict is; an error only when it
+ * could not be judged.
+ */
+int sg_gate_judge(struct sg_receipt *r, const struct sg_policy *p);
+
+/* Judge again from the measurements in r and compare every number bit by bit.
+ * REFUSED names the first difference, or that the policy is another. */
+int sg_gate_replay(const struct sg_receipt *r, const struct sg_policy *p);
+
+/* For gates. */
+int sg_gate_say(struct sg_receipt_gate *g, enum sg_verdict v, const char *fmt, ...) SG_PRINTF(3, 4);
+int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *name, const char *set);
+/* The test of a mean difference over documents against a limit; see gate.c. */
+struct sg_gate_test { double alpha, limit; int64_t min_docs, max_uses; bool correct_uses; const char *good, *bad; };
+int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *t, struct sg_receipt_gate *out);
+SG_C_END
+#endif

@@ -1,0 +1,46 @@
+#ifndef SG_GATE_POLICY_H
+#define SG_GATE_POLICY_H
+#include "base/base.h"
+#include "base/buf.h"
+#include "base/hash.h"
+SG_C_BEGIN
+/*
+ * What a graft must pass, sg-policy(5): text in git-config syntax with defaults
+ * built in. An unknown section or key, or a key set twice, is refused with its
+ * line: a gate that was misspelt must not be a gate that is off.
+ */
+struct sg_policy_retain {		/* [retain "NAME"]: a set that must be measured */
+	char *name;
+	double max_increase;
+	int64_t min_docs;
+	bool has_increase, has_docs;	/* given here, else the gate's own */
+};
+struct sg_policy {
+	struct { bool enabled; double alpha, min_gain; int64_t min_docs, min_sets, max_uses; bool correct_uses; } quality;
+	struct { bool enabled; double alpha, max_increase; int64_t min_docs, min_sets, max_uses; bool correct_uses; } retention;
+	struct { bool enabled; int64_t max_bytes; bool finite; double min_nonzero; } artefact;
+	struct { bool enabled; } rollback;
+	struct sg_policy_retain *retain;
+	size_t n_retain, cap_retain;
+	char id[SG_SHA256_HEX];		/* SHA-256 of the text it was read from */
+};
+
+/* `what` names the source in messages. Empty text gives the defaults.
+ * *out is written on success only. */
+int sg_policy_parse(struct sg_policy *out, const char *data, size_t n, const char *what);
+void sg_policy_release(struct sg_policy *p);
+
+/* The text of a new registry: every key at its default, with comments. */
+int sg_policy_default(struct sg_buf *out);
+
+/* The value in force of one key ("gate.quality.alpha"), as text, added to *out.
+ * NOTFOUND: no such key. */
+int sg_policy_get(struct sg_buf *out, const struct sg_policy *p, const char *name);
+/* Each key in force, "name=value" and a newline. */
+int sg_policy_list(struct sg_buf *out, const struct sg_policy *p);
+/* The text with one key changed (value NULL: back to the default), added to *out
+ * only when the whole is still a policy. The rest is kept byte by byte. */
+int sg_policy_set(struct sg_buf *out, const char *data, size_t n, const char *what,
+		  const char *name, const char *value);
+SG_C_END
+#endif
