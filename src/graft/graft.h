@@ -1,0 +1,122 @@
+#ifndef SG_GRAFT_GRAFT_H
+#define SG_GRAFT_GRAFT_H
+#include "base/base.h"
+#include "format/graftfile.h"
+#include "model/model.h"
+#include "tensor/slab.h"
+SG_C_BEGIN
+/*
+ * A graft: a manifest (what it is), a slab of parameters (its payload) and, when
+ * attached to a model, one part for each site.
+ *
+ * Life: new or load, then attach (sites are resolved, hooks and blocks join the
+ * model), run or train, read the parameters, free. The model must be released
+ * before its grafts, and forgets nothing: to drop a graft, compose again.
+ */
+struct sg_graft;
+
+/* A graft at one of its sites. */
+struct sg_part {
+	struct sg_graft *g;
+	const char *site;		/* borrowed from the manifest */
+	struct sg_site at;
+	struct sg_hook hook;
+	size_t index[12];		/* tensors of this part in g->params, counted from 1; meaning by type */
+	struct sg_tensor *t[12];	/* the same, once they are all declared */
+	float *scratch;			/* type's floats for each token of a batch */
+};
+
+struct sg_hyper { const char *key, *value, *help; };	/* a default as text */
+
+struct sg_graft_type {
+	const char *name;		/* stored in files: for ever */
+	const char *brief;
+	unsigned sites;			/* 1 << enum sg_site_kind: where it may stand */
+	const char *default_sites;	/* globs */
+	const struct sg_hyper *hyper;	/* known keys with defaults, NULL key ends */
+	/* Declare the part's tensors with sg_part_tensor. */
+	int (*declare)(struct sg_part *p, const struct sg_model *m);
+	/* Zero-effect start of a part's tensors. */
+	int (*start)(struct sg_part *p, const struct sg_model *m, uint64_t seed);
+	/* Floats of scratch a token; NULL: none. */
+	size_t (*scratch)(const struct sg_part *p);
+	/* Join the model. */
+	int (*attach)(struct sg_part *p, struct sg_model *m);
+	/* Merge law: dw [out,in], host memory, += the change of this linear site's
+	 * weight, exact in real arithmetic. NULL: cannot be folded into a weight. */
+	int (*delta)(struct sg_part *p, float *dw);
+};
+
+#define SG_GRAFT(name) extern const struct sg_graft_type sg_graft_##name;
+#include "graft/types.def"
+#undef SG_GRAFT
+extern const struct sg_graft_type *const sg_graft_types[];	/* NULL ends */
+const struct sg_graft_type *sg_graft_type_find(const char *name);
+
+struct sg_graft {
+	const struct sg_graft_type *type;
+	struct sg_graftfile file;	/* tensors are filled by sg_graft_seal */
+	char id[SG_SHA256_HEX];		/* "" until sealed or loaded */
+	struct sg_slab params, grads;	/* grads only when it trains */
+	struct sg_part *part;		/* one for each site, after attach */
+	size_t n, cap;			/* parts; tokens of scratch */
+	bool trains;
+	float *scratch;
+	struct sg_device *dev;
+};
+
+/* A graft to be trained on `base` at these sites, with hyperparameters given as
+ * "key=value" over the type's defaults. REFUSED: unknown type, key or value. */
+int sg_graft_new(struct sg_graft **out, const char *type, const struct sg_names *sites,
+		 const struct sg_names *hyper, const char *base);
+/* From a manifest's bytes (graft.json); parameters are read at attach. */
+int sg_graft_parse(struct sg_graft **out, const char *data, size_t n, const char *what);
+void sg_graft_free(struct sg_graft *g);
+
+/* Where parameters come from: bytes of tensor `name`, checked against sha256. */
+struct sg_graft_source {
+	int (*read)(void *arg, void *out, size_t n, const char *name, const char *sha256);
+	void *arg;
+};
+
+/*
+ * Joins the model for batches of at most `cap` tokens. src NULL: a new graft,
+ * started from `seed`; else the payload is read. trains: gradients are kept and
+ * parameters that are not frozen may be changed. REFUSED when a site does not
+ * fit the type or the manifest's shapes do not fit the model.
+ */
+int sg_graft_attach(struct sg_graft *g, struct sg_model *m, size_t cap, bool trains, uint64_t seed,
+		    const struct sg_graft_source *src);
+
+/* Fills the manifest's tensors from the parameters and computes the id. */
+int sg_graft_seal(struct sg_graft *g);
+/* A tensor's bytes in host memory, yours to free. */
+int sg_graft_tensor(float **out, const struct sg_graft *g, const struct sg_tensor *t);
+size_t sg_graft_trained(const struct sg_graft *g);	/* parameters that train */
+
+/* For type files. */
+int64_t sg_graft_int(const struct sg_graft *g, const char *key);
+double sg_graft_num(const struct sg_graft *g, const char *key);
+const char *sg_graft_str(const struct sg_graft *g, const char *key);
+/* Declares "<site>.<name>" (or "<name>" where a graft has one site by nature). */
+int sg_part_tensor(struct sg_part *p, size_t i, const char *name, size_t rows, size_t cols, bool frozen);
+static inline float *sg_part_data(const struct sg_part *p, size_t i)
+{
+	return sg_slab_ptr(&p->g->params, p->t[i]);
+}
+/* Gradient of tensor i, NULL when it is not trained. */
+static inline float *sg_part_grad(const struct sg_part *p, size_t i)
+{
+	return p->g->trains && !p->t[i]->frozen ? p->g->grads.data + p->t[i]->at : NULL;
+}
+static inline struct sg_mat sg_part_mat(const struct sg_part *p, size_t i)
+{
+	return (struct sg_mat){ sg_part_data(p, i), SG_F32, p->t[i]->shape[0], p->t[i]->shape[1] };
+}
+/* Host values into tensor i of the device. */
+int sg_part_put(struct sg_part *p, size_t i, const float *v);
+/* Normal numbers times `std`, from the seed and the tensor's name. */
+int sg_part_normal(struct sg_part *p, size_t i, float std, uint64_t seed);
+int sg_part_fill(struct sg_part *p, size_t i, float v);
+SG_C_END
+#endif

@@ -1,0 +1,46 @@
+#ifndef SG_MODEL_PASS_H
+#define SG_MODEL_PASS_H
+#include "base/base.h"
+#include "model/batch.h"
+#include "model/model.h"
+SG_C_BEGIN
+/*
+ * A forward pass, and a backward pass that stops at the lowest block where
+ * something trains. All memory is taken at init, for at most `cap` tokens, with
+ * the hooks and blocks that the model has then. Logits exist for a few hundred
+ * rows at a time only.
+ *
+ * The bits of a token's loss depend on its segment alone, not on the batch; the
+ * bits of a gradient depend on the order of tokens, not on how they are cut
+ * into batches (gradients accumulate as one chain).
+ */
+struct sg_tape {			/* of one block, [N, ...] each */
+	float *x, *n1, *r1, *q, *k, *v, *att, *lse, *h1, *n2, *r2, *gate, *up, *glu;
+};
+
+struct sg_pass {
+	struct sg_model *m;		/* borrowed */
+	size_t cap, rows;		/* tokens at most; rows of logits at a time */
+	bool train;
+	size_t lowest;			/* index of the lowest block that trains; m->n: only the head */
+	struct sg_tape *tape;		/* m->n of them; all the same below `lowest` */
+	float *h, *hn, *rh;		/* after the last block, normed, 1/rms */
+	float *tmp, *logits, *loss, *scale;
+	float *dh, *dn, *dq, *dk, *dv, *datt, *dglu, *dgate, *dup;
+	int32_t *token, *target, *begin;
+	void *mem;			/* all of the above */
+	size_t bytes;			/* of mem */
+};
+
+int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train);
+void sg_pass_release(struct sg_pass *p);
+
+/* loss [b->n], host memory: nats of each target, 0 where there is none. */
+int sg_pass_loss(struct sg_pass *p, const struct sg_batch *b, float *loss);
+/* The same, then gradients of weight * sum of the losses are added to whatever
+ * trains. Needs init with train. */
+int sg_pass_train(struct sg_pass *p, const struct sg_batch *b, float weight, float *loss);
+/* logits [vocab], host memory, after token `row` of the batch. */
+int sg_pass_logits(struct sg_pass *p, const struct sg_batch *b, size_t row, float *logits);
+SG_C_END
+#endif
