@@ -1,0 +1,445 @@
+#include "model/checkpoint.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "format/shards.h"
+#include "model/arch.h"
+#include <math.h>
+
+struct entry {
+	char ours[64];
+	const struct sg_tensor_info *info;
+};
+
+struct sg_checkpoint {
+	const struct sg_arch *arch;
+	struct sg_desc desc;
+	struct sg_buf config, tokenizer;
+	struct sg_json_doc doc;
+	struct sg_shards shards;
+	const struct sg_tensor_info **t;	/* stored tensors by name */
+	size_t n;
+	struct entry *e;			/* one for each of t */
+	float *table;				/* computed embedding */
+	void *own;
+};
+
+/* --- expected against found ------------------------------------------------ */
+
+static bool shape_is(const struct sg_desc *d, const char *letters, const struct sg_tensor_info *i)
+{
+	if (strlen(letters) != i->ndim)
+		return false;
+	for (unsigned k = 0; k < i->ndim; k++) {
+		size_t want = letters[k] == 'V' ? d->vocab : letters[k] == 'D' ? d->d :
+			      letters[k] == 'Q' ? d->heads * d->head_dim :
+			      letters[k] == 'G' ? d->kv_heads * d->head_dim : d->ffn;
+
+		if (i->shape[k] != want)
+			return false;
+	}
+	return true;
+}
+
+/* What is wrong with a checkpoint, as one list that stays short. */
+struct complaint { char text[1200]; size_t n; };
+
+static void complain(struct complaint *c, const char *what, const char *name)
+{
+	size_t at = strlen(c->text);
+
+	if (c->n++ < 12)
+		snprintf(c->text + at, sizeof(c->text) - at, "%s%s '%s'", at ? ", " : "", what, name);
+}
+
+static struct entry *entry_of(struct sg_checkpoint *c, const char *theirs)
+{
+	size_t lo = 0, hi = c->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+		int cmp = strcmp(c->t[mid]->name, theirs);
+
+		if (!cmp)
+			return &c->e[mid];
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* Layer names hold one %zu; the format strings are the architecture's constants. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+static void layer_name(char *out, size_t size, const char *pattern, size_t layer)
+{
+	snprintf(out, size, pattern, layer);
+}
+#pragma GCC diagnostic pop
+
+static void match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, size_t layer, struct complaint *bad)
+{
+	char theirs[160];
+	struct entry *e;
+
+	layer_name(theirs, sizeof(theirs), a->theirs, layer);
+	e = entry_of(c, theirs);
+	if (!e) {
+		complain(bad, "missing", theirs);
+		return;
+	}
+	if (!shape_is(&c->desc, a->shape, e->info))
+		complain(bad, "wrong shape of", theirs);
+	else if (e->info->dtype != SG_F32 && e->info->dtype != SG_F16 && e->info->dtype != SG_BF16)
+		complain(bad, "unsupported dtype of", theirs);
+	layer_name(e->ours, sizeof(e->ours), a->ours, layer);
+}
+
+static int match(struct sg_checkpoint *c, const char *what)
+{
+	struct complaint bad = { .n = 0 };
+
+	for (const struct sg_arch_tensor *a = c->arch->tensors; a->ours; a++) {
+		size_t times = strstr(a->ours, "%zu") ? c->desc.layers : 1;
+
+		if (a->absent && a->absent(&c->desc))
+			continue;
+		for (size_t l = 0; l < times; l++)
+			match_one(c, a, l, &bad);
+	}
+	for (size_t i = 0; i < c->n; i++)
+		if (!*c->e[i].ours && !(c->arch->ignore && c->arch->ignore(&c->desc, c->t[i]->name)))
+			complain(&bad, "unknown", c->t[i]->name);
+	if (bad.n > 12)
+		return sg_fail(SG_E_CORRUPT, "%s: %zu tensors do not fit its config.json: %s, and %zu more", what, bad.n,
+			       bad.text, bad.n - 12);
+	if (bad.n)
+		return sg_fail(SG_E_CORRUPT, "%s: tensors do not fit its config.json: %s", what, bad.text);
+	return 0;
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static int read_config(struct sg_checkpoint *c, const char *what)
+{
+	const char *type = NULL;
+
+	SG_TRY(sg_json_parse(&c->doc, c->config.data, c->config.len, what));
+	SG_TRY(sg_json_str(sg_json_root(&c->doc), "model_type", &type));
+	if (!type)
+		return sg_fail(SG_E_CORRUPT, "%s: 'model_type' is missing", what);
+	SG_TRY(sg_arch_find(&c->arch, type));
+	snprintf(c->desc.arch, sizeof(c->desc.arch), "%s", type);
+	return c->arch->config(&c->desc, sg_json_root(&c->doc));
+}
+
+static int finish(struct sg_checkpoint *c, const char *what)
+{
+	size_t cells;
+
+	SG_TRY(SG_NEW(c->e, c->n));
+	for (size_t i = 0; i < c->n; i++)
+		c->e[i].info = c->t[i];
+	SG_TRY(match(c, what));
+	if (!c->arch->embed)
+		return 0;
+	if (!sg_mul(&cells, c->desc.vocab, c->desc.d))
+		return sg_fail(SG_E_NOMEM, "%s: the embedding is too large", what);
+	SG_TRY(SG_NEW(c->table, cells));
+	c->arch->embed(&c->desc, c->table);
+	return 0;
+}
+
+static int open_folder(struct sg_checkpoint *c, const char *path)
+{
+	char *config = sg_path_join(path, "config.json"), *tok = sg_path_join(path, "tokenizer.json");
+	int rc = config && tok ? 0 : -SG_E_NOMEM;
+
+	if (rc >= 0 && !sg_dir_exists(path))
+		rc = sg_fail(SG_E_NOTFOUND, "no folder '%s'", path);
+	if (rc >= 0)
+		rc = sg_file_read(&c->config, config, 16 << 20);
+	if (rc >= 0)
+		rc = read_config(c, config);
+	if (rc >= 0 && (!c->arch->embed || sg_file_exists(tok)))
+		rc = sg_file_read(&c->tokenizer, tok, (size_t)256 << 20);
+	/* a substrate without blocks has no weights of its own */
+	if (rc >= 0 && !(c->arch->embed && !c->desc.layers && !c->desc.has_head))
+		rc = sg_shards_open(&c->shards, path);
+	if (rc >= 0)
+		rc = SG_NEW(c->t, c->shards.n);
+	if (rc >= 0) {
+		c->n = c->shards.n;
+		if (c->n)
+			memcpy(c->t, c->shards.t, c->n * sizeof(*c->t));
+		rc = finish(c, path);
+	}
+	free(config);
+	free(tok);
+	return rc;
+}
+
+int sg_checkpoint_open(struct sg_checkpoint **out, const char *path)
+{
+	struct sg_checkpoint *c;
+	int rc;
+
+	SG_TRY(SG_NEW(c, 1));
+	rc = open_folder(c, path);
+	if (rc < 0)
+		sg_checkpoint_free(c);
+	else
+		*out = c;
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct sg_tensor_info *const *)a)->name, (*(const struct sg_tensor_info *const *)b)->name);
+}
+
+int sg_checkpoint_make(struct sg_checkpoint **out, const char *config, size_t config_n, const char *tokenizer,
+		       size_t tokenizer_n, const struct sg_tensor_info *t, size_t n, void *own)
+{
+	struct sg_checkpoint *c;
+	int rc;
+
+	SG_TRY(SG_NEW(c, 1));
+	rc = sg_buf_add(&c->config, config, config_n);
+	if (rc >= 0 && tokenizer)
+		rc = sg_buf_add(&c->tokenizer, tokenizer, tokenizer_n);
+	if (rc >= 0)
+		rc = read_config(c, "config.json");
+	if (rc >= 0)
+		rc = SG_NEW(c->t, n);
+	if (rc >= 0) {
+		c->n = n;
+		for (size_t i = 0; i < n; i++)
+			c->t[i] = &t[i];
+		if (n)
+			qsort(c->t, n, sizeof(*c->t), by_name);
+		rc = finish(c, "base");
+	}
+	if (rc < 0) {
+		sg_checkpoint_free(c);
+		return rc;
+	}
+	c->own = own;
+	*out = c;
+	return 0;
+}
+
+void sg_checkpoint_free(struct sg_checkpoint *c)
+{
+	if (!c)
+		return;
+	sg_buf_release(&c->config);
+	sg_buf_release(&c->tokenizer);
+	sg_json_release(&c->doc);
+	sg_shards_release(&c->shards);
+	free(c->t);
+	free(c->e);
+	free(c->table);
+	free(c->own);
+	free(c);
+}
+
+/* --- looking --------------------------------------------------------------- */
+
+const struct sg_desc *sg_checkpoint_desc(const struct sg_checkpoint *c)
+{
+	return &c->desc;
+}
+
+const struct sg_buf *sg_checkpoint_config(const struct sg_checkpoint *c)
+{
+	return &c->config;
+}
+
+const struct sg_buf *sg_checkpoint_tokenizer(const struct sg_checkpoint *c)
+{
+	return c->tokenizer.data ? &c->tokenizer : NULL;
+}
+
+size_t sg_checkpoint_count(const struct sg_checkpoint *c)
+{
+	return c->n;
+}
+
+const struct sg_tensor_info *sg_checkpoint_tensor(const struct sg_checkpoint *c, size_t i, const char **ours)
+{
+	if (ours)
+		*ours = c->e[i].ours;
+	return c->t[i];
+}
+
+static const struct sg_tensor_info *find(const struct sg_checkpoint *c, const char *ours)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->e[i].ours, ours))
+			return c->t[i];
+	return NULL;
+}
+
+bool sg_checkpoint_has(const struct sg_checkpoint *c, const char *ours)
+{
+	return (c->table && !strcmp(ours, "embed")) || find(c, ours);
+}
+
+int sg_checkpoint_mat(struct sg_mat *out, const struct sg_checkpoint *c, const char *ours)
+{
+	const struct sg_tensor_info *t;
+
+	if (c->table && !strcmp(ours, "embed")) {
+		*out = (struct sg_mat){ c->table, SG_F32, c->desc.vocab, c->desc.d };
+		return 0;
+	}
+	t = find(c, ours);
+	if (!t)
+		return sg_fail(SG_E_NOTFOUND, "the base has no tensor '%s'", ours);
+	*out = (struct sg_mat){ t->data, t->dtype, t->ndim > 1 ? t->shape[0] : 1, t->shape[t->ndim - 1] };
+	return 0;
+}
+
+int sg_checkpoint_theirs(char *out, size_t size, const struct sg_checkpoint *c, const char *ours)
+{
+	char name[64];
+	size_t layer = 0;
+
+	(void)sscanf(ours, "layers.%zu.", &layer);
+	for (const struct sg_arch_tensor *a = c->arch->tensors; a->ours; a++) {
+		layer_name(name, sizeof(name), a->ours, layer);
+		if (!strcmp(name, ours)) {
+			layer_name(out, size, a->theirs, layer);
+			return 0;
+		}
+	}
+	return sg_fail(SG_E_NOTFOUND, "architecture '%s' has no tensor '%s'", c->desc.arch, ours);
+}
+
+int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, size_t layers, bool has_head)
+{
+	struct sg_desc d = c->desc;
+
+	d.layers = layers;
+	d.has_head = has_head;
+	return c->arch->write_config(&d, sg_json_root(&c->doc), out);
+}
+
+/* --- the pin --------------------------------------------------------------- */
+
+static bool all_finite(const struct sg_tensor_info *t)
+{
+	struct sg_mat m = { t->data, t->dtype, 1, 0 };
+	size_t n = t->bytes / sg_dtypes[t->dtype].size;
+
+	if (t->dtype != SG_F32 && t->dtype != SG_F16 && t->dtype != SG_BF16)
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (!isfinite(sg_mat_at(&m, i)))
+			return false;
+	return true;
+}
+
+static int pin_tensor(struct sg_jsonw *w, const char *name, const char *dtype, const size_t *shape, unsigned ndim,
+		      const void *data, size_t bytes)
+{
+	char hex[SG_SHA256_HEX];
+
+	SG_TRY(sg_sha256_hex(hex, data, bytes));
+	sg_jsonw_object(w);
+	sg_jsonw_key(w, "dtype");
+	sg_jsonw_str(w, dtype);
+	sg_jsonw_key(w, "name");
+	sg_jsonw_str(w, name);
+	sg_jsonw_key(w, "sha256");
+	sg_jsonw_str(w, hex);
+	sg_jsonw_key(w, "shape");
+	sg_jsonw_array(w);
+	for (unsigned i = 0; i < ndim; i++)
+		sg_jsonw_i64(w, (int64_t)shape[i]);
+	sg_jsonw_end(w, ']');
+	sg_jsonw_end(w, '}');
+	return 0;
+}
+
+static int pin_bytes(struct sg_jsonw *w, const char *key, const struct sg_buf *b)
+{
+	char hex[SG_SHA256_HEX];
+
+	SG_TRY(sg_sha256_hex(hex, b->data, b->len));
+	sg_jsonw_key(w, key);
+	sg_jsonw_str(w, hex);
+	return 0;
+}
+
+int sg_checkpoint_pin(struct sg_buf *manifest, const struct sg_checkpoint *c, const struct sg_progress *progress)
+{
+	const size_t shape[2] = { c->desc.vocab, c->desc.d };
+	struct sg_jsonw w;
+
+	sg_jsonw_init(&w, manifest);
+	sg_jsonw_object(&w);
+	sg_jsonw_key(&w, "arch");
+	sg_jsonw_str(&w, c->desc.arch);
+	sg_jsonw_key(&w, "computed");
+	sg_jsonw_array(&w);
+	if (c->table)
+		SG_TRY(pin_tensor(&w, "embed", "F32", shape, 2, c->table, shape[0] * shape[1] * sizeof(float)));
+	sg_jsonw_end(&w, ']');
+	SG_TRY(pin_bytes(&w, "config", &c->config));
+	sg_jsonw_key(&w, "format");
+	sg_jsonw_str(&w, "sg-base-1");
+	sg_jsonw_key(&w, "tensors");
+	sg_jsonw_array(&w);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct sg_tensor_info *t = c->t[i];
+
+		if (!all_finite(t))
+			return sg_fail(SG_E_REFUSED, "tensor '%s' of the base holds a value that is not finite", t->name);
+		SG_TRY(pin_tensor(&w, t->name, t->dtype_name, t->shape, t->ndim, t->data, t->bytes));
+		if (sg_progress(progress, "hash base", i + 1, c->n, t->name))
+			return sg_fail(SG_E_INTERRUPTED, "interrupted");
+	}
+	sg_jsonw_end(&w, ']');
+	sg_jsonw_key(&w, "tokenizer");
+	if (c->tokenizer.data) {
+		char hex[SG_SHA256_HEX];
+
+		SG_TRY(sg_sha256_hex(hex, c->tokenizer.data, c->tokenizer.len));
+		sg_jsonw_str(&w, hex);
+	} else {
+		sg_jsonw_str(&w, "bytes");
+	}
+	sg_jsonw_end(&w, '}');
+	return sg_jsonw_done(&w);
+}
+
+int sg_substrate_config(struct sg_buf *out, uint64_t seed, size_t d)
+{
+	const size_t head_dim = 32, heads = SG_MAX(d / head_dim, 1);
+	const struct { const char *key; size_t value; } whole[] = {
+		{ "head_dim", head_dim }, { "hidden_size", d }, { "intermediate_size", 4 * d },
+		{ "max_position_embeddings", 1024 }, { "num_attention_heads", heads },
+		{ "num_hidden_layers", 0 }, { "num_key_value_heads", heads }, { "vocab_size", 257 },
+	};
+	struct sg_jsonw w;
+
+	sg_jsonw_init(&w, out);
+	sg_jsonw_object(&w);
+	sg_jsonw_key(&w, "hidden_act");
+	sg_jsonw_str(&w, "silu");
+	sg_jsonw_key(&w, "model_type");
+	sg_jsonw_str(&w, "substrate");
+	for (size_t i = 0; i < SG_LEN(whole); i++) {
+		sg_jsonw_key(&w, whole[i].key);
+		sg_jsonw_i64(&w, (int64_t)whole[i].value);
+	}
+	sg_jsonw_key(&w, "seed");
+	sg_jsonw_i64(&w, (int64_t)seed);
+	sg_jsonw_key(&w, "trained_head");
+	sg_jsonw_bool(&w, false);
+	sg_jsonw_end(&w, '}');
+	return sg_jsonw_done(&w);
+}
