@@ -31,7 +31,7 @@ static int no_weights(const char *dir)
 
 static int open_shard(struct sg_shards *s, const char *path, const char *name)
 {
-	struct sg_shard *h = &s->shard[s->n_shards];
+	struct sg_shard_file *h = &s->shard[s->n_shards];
 
 	h->name = sg_strdup(name);
 	if (!h->name)
@@ -110,7 +110,7 @@ static int index_files(struct sg_names *files, const struct sg_json *map, const 
 	return 0;
 }
 
-static const struct sg_shard *shard_find(const struct sg_shards *s, const char *name)
+static const struct sg_shard_file *shard_find(const struct sg_shards *s, const char *name)
 {
 	for (size_t i = 0; i < s->n_shards; i++)
 		if (!strcmp(s->shard[i].name, name))
@@ -122,7 +122,7 @@ static const struct sg_shard *shard_find(const struct sg_shards *s, const char *
  * is where the map says and none is in two shards, so equal numbers suffice. */
 static int check_index(const struct sg_shards *s, const struct sg_json *map, const char *path)
 {
-	const struct sg_shard *h = NULL;
+	const struct sg_shard_file *h = NULL;
 
 	for (const struct sg_json *c = map->child; c; c = c->next) {
 		if (memchr(c->key, '\0', c->key_len))

@@ -8,13 +8,13 @@ SG_C_BEGIN
  * The weights of a Hugging Face folder: model.safetensors, or the shards that
  * model.safetensors.index.json names, mapped and seen as one set of tensors.
  */
-struct sg_shard { char *name; struct sg_map map; struct sg_tensors tensors; };
+struct sg_shard_file { char *name; struct sg_map map; struct sg_tensors tensors; };
 
 /* t: n tensors of all shards, sorted bytewise by name, borrowed from shard[].
  * size_differs: the index states another total_size than the shards have (seen
  * in the wild, harmless). */
 struct sg_shards {
-	struct sg_shard *shard;
+	struct sg_shard_file *shard;
 	size_t n_shards;
 	const struct sg_tensor_info **t;
 	size_t n;
