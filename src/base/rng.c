@@ -2,6 +2,8 @@
 #include "base/fmath.h"
 #include "base/hash.h"
 
+__extension__ typedef unsigned __int128 wide;
+
 static uint64_t mix(uint64_t z)
 {
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -29,7 +31,7 @@ uint64_t sg_rng_stream(const char *name)
 
 uint64_t sg_rng_below(uint64_t seed, uint64_t stream, uint64_t index, uint64_t n)
 {
-	return (uint64_t)((unsigned __int128)sg_rng_u64(seed, stream, index) * n >> 64);
+	return (uint64_t)((wide)sg_rng_u64(seed, stream, index) * n >> 64);
 }
 
 float sg_rng_uniform(uint64_t seed, uint64_t stream, uint64_t index)
