@@ -31,7 +31,7 @@ WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings -Wpointer-arit
           -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-overlength-strings
 CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"'
 # No contraction and no fast-math anywhere: one source line is one IEEE operation.
-CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno $(WARN) $(if $(WERROR),-Werror) $(shell $(PKG) --cflags $(DEPS))
+CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(shell $(PKG) --cflags $(DEPS))
 NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -Xcompiler -fPIC,-Wall \
            $(foreach s,$(SM),-gencode arch=compute_$s,code=sm_$s) -gencode arch=compute_90,code=compute_90
 LDFLAGS += -rdynamic
