@@ -377,6 +377,7 @@ static int pin_bytes(struct sg_jsonw *w, const char *key, const struct sg_buf *b
 int sg_checkpoint_pin(struct sg_buf *manifest, const struct sg_checkpoint *c, const struct sg_progress *progress)
 {
 	const size_t shape[2] = { c->desc.vocab, c->desc.d };
+	char byte[] = "byte";
 	struct sg_jsonw w;
 
 	sg_jsonw_init(&w, manifest);
@@ -403,15 +404,8 @@ int sg_checkpoint_pin(struct sg_buf *manifest, const struct sg_checkpoint *c, co
 			return sg_fail(SG_E_INTERRUPTED, "interrupted");
 	}
 	sg_jsonw_end(&w, ']');
-	sg_jsonw_key(&w, "tokenizer");
-	if (c->tokenizer.data) {
-		char hex[SG_SHA256_HEX];
-
-		SG_TRY(sg_sha256_hex(hex, c->tokenizer.data, c->tokenizer.len));
-		sg_jsonw_str(&w, hex);
-	} else {
-		sg_jsonw_str(&w, "bytes");
-	}
+	/* the byte tokenizer has no file: its name stands for it */
+	SG_TRY(pin_bytes(&w, "tokenizer", c->tokenizer.data ? &c->tokenizer : &(struct sg_buf){ .data = byte, .len = 4 }));
 	sg_jsonw_end(&w, '}');
 	return sg_jsonw_done(&w);
 }
