@@ -14,6 +14,7 @@ NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nv
 CUDA   ?= $(if $(NVCC),1,0)
 SM     ?= 80 89 90
 OPT    ?= -O2 -g
+VERSION := 0.1.0
 
 # Building needs the libraries; so that `make demo` and `make check` work on a
 # machine that has only git and make, those two install them and start again.
@@ -29,7 +30,7 @@ DEPS   := libgit2 openssl libzstd $(MSGPACK)
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings -Wpointer-arith \
           -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-overlength-strings
-CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"'
+CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"' -DSG_MANDIR='"$(MANDIR)"'
 # No contraction and no fast-math anywhere: one source line is one IEEE operation.
 CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(shell $(PKG) --cflags $(DEPS))
 NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -Xcompiler -fPIC,-Wall \
@@ -79,6 +80,10 @@ $(B)/libsg_cuda.so: $(call obj,$(wildcard kernels/*.cu))
 $(B)/%.c.o: %.c
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# What `sg version` prints.
+$(B)/cmd/version.c.o: Makefile
+$(B)/cmd/version.c.o: CPPFLAGS += -DSG_VERSION='"$(VERSION)"' -DSG_BUILD_CUDA=$(CUDA) -DSG_BUILD_SAN='"$(SAN)"' \
+	-DSG_BUILD_LIBS='"$(shell for d in $(DEPS); do printf '%s %s;' $$d "$$($(PKG) --modversion $$d)"; done)"'
 define isa_rule
 $(B)/%.$1.o: %.c
 	$$(call say,CC,$$< ($1))

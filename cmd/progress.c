@@ -1,0 +1,135 @@
+#include "cmd/progress.h"
+#include "cmd/print.h"
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BAR_EVERY   0.1		/* seconds between two pictures of the bar */
+#define LINE_EVERY  5.0		/* and between two plain lines */
+
+static volatile sig_atomic_t stop;
+static struct {
+	bool quiet, tty, armed;
+	bool open;		/* a bar stands on the line of the cursor */
+	char what[64];		/* the work that is shown now */
+	double began, shown;	/* seconds of the monotonic clock */
+} p;
+
+/* SA_RESETHAND: the second signal finds the default action and kills. */
+static void on_signal(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static void arm(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESETHAND | SA_RESTART }, old;
+
+	p.armed = true;
+	sigemptyset(&sa.sa_mask);
+	/* what was ignored (nohup, a background job) stays ignored */
+	if (!sigaction(SIGINT, NULL, &old) && old.sa_handler != SIG_IGN)
+		sigaction(SIGINT, &sa, NULL);
+	if (!sigaction(SIGTERM, NULL, &old) && old.sa_handler != SIG_IGN)
+		sigaction(SIGTERM, &sa, NULL);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static size_t columns(void)
+{
+	struct winsize w;
+
+	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col ? w.ws_col : 80;
+}
+
+static void draw(const char *what, uint64_t done, uint64_t total, const char *text, double t)
+{
+	char line[512], left[32] = "";
+	size_t width = SG_MIN(columns() - 1, sizeof(line) - 1);
+	double spent = t - p.began;
+	int n;
+
+	if (total && done && done < total && spent > 2)
+		snprintf(left, sizeof(left), "  %s left",
+			 sg_print_span(spent * (double)(total - done) / (double)done));
+	if (total && p.tty) {
+		char bar[25] = "                        ";
+
+		memset(bar, '#', (size_t)((double)SG_MIN(done, total) / (double)total * 24));
+		n = snprintf(line, sizeof(line), "%s [%s] %3.0f%% %s/%s", what, bar,
+			     (double)done / (double)total * 100, sg_print_count(done), sg_print_count(total));
+	} else if (total) {
+		n = snprintf(line, sizeof(line), "%s: %3.0f%% (%llu/%llu)", what, (double)done / (double)total * 100,
+			     (unsigned long long)done, (unsigned long long)total);
+	} else {
+		n = snprintf(line, sizeof(line), "%s: %llu", what, (unsigned long long)done);
+	}
+	if (n > 0 && (size_t)n < sizeof(line))
+		snprintf(line + n, sizeof(line) - (size_t)n, "%s%s%s", text && *text ? "  " : "",
+			 text ? sg_print_safe(text) : "", left);
+	if (p.tty)
+		fprintf(stderr, "\r%.*s\033[K", (int)width, line);
+	else
+		fprintf(stderr, "%s\n", line);
+	fflush(stderr);
+	p.open = p.tty;
+	p.shown = t;
+}
+
+static bool report(void *arg, const char *what, uint64_t done, uint64_t total, const char *text)
+{
+	bool last = total && done >= total;
+	double t;
+
+	(void)arg;
+	if (!p.armed)
+		arm();
+	if (p.quiet)
+		return stop;
+	t = now();
+	if (strncmp(p.what, what, sizeof(p.what) - 1)) {
+		sg_progress_end();
+		snprintf(p.what, sizeof(p.what), "%s", what);
+		p.began = t;
+		/* quick work needs no line of its own when nobody watches */
+		p.shown = p.tty ? 0 : t;
+	}
+	/* the last report closes a line that was begun; it begins none */
+	if (t - p.shown >= (p.tty ? BAR_EVERY : LINE_EVERY) || (last && (p.tty || p.shown > p.began)))
+		draw(what, done, total, text, t);
+	if (last)
+		sg_progress_end();
+	return stop;
+}
+
+void sg_progress_setup(struct sg_progress *out, bool quiet)
+{
+	const char *term = getenv("TERM");
+
+	p.quiet = quiet;
+	p.tty = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
+	out->fn = report;
+	out->arg = NULL;
+}
+
+void sg_progress_end(void)
+{
+	if (p.open)
+		fputc('\n', stderr);
+	p.open = false;
+	p.what[0] = '\0';
+}
+
+bool sg_progress_stopped(void)
+{
+	return stop;
+}
