@@ -12,7 +12,7 @@ SG_C_BEGIN
 
 /* Writer. Containers state their number of members first; done refuses when
  * another number was written. The first failure is kept and returned by done. */
-struct sg_packw { struct sg_buf *out; int rc; unsigned depth; uint64_t left[SG_PACK_DEPTH]; };
+struct sg_packw { struct sg_buf *out; int rc; unsigned depth; uint64_t left[SG_PACK_DEPTH + 1]; };
 void sg_packw_init(struct sg_packw *w, struct sg_buf *out);
 void sg_packw_map(struct sg_packw *w, uint32_t pairs);
 void sg_packw_array(struct sg_packw *w, uint32_t n);
