@@ -1,0 +1,147 @@
+#ifndef SG_SG_REPO_H
+#define SG_SG_REPO_H
+/* What the files behind sg.h share. Not installed. */
+#include "sg.h"
+#include "base/json.h"
+#include "format/tokens.h"
+#include "gate/policy.h"
+#include "gate/receipt.h"
+#include "graft/compose.h"
+#include "model/checkpoint.h"
+#include "model/dataset.h"
+#include "model/tokenizer.h"
+#include "registry/commit.h"
+#include "registry/history.h"
+#include "registry/object.h"
+#include "registry/packer.h"
+#include "registry/payload.h"
+#include "registry/ref.h"
+#include "registry/registry.h"
+#include "registry/tree.h"
+SG_C_BEGIN
+#define SG_VERSION "0.1.0"
+#define SG_TOOL "sg " SG_VERSION
+
+/*
+ * Tree of a commit:
+ *	sg.json			{"base":<pin>,"format":"sg-1"}
+ *	base/config.json, base/tokenizer.json, base/data/<tensor>/0000 (embedded only)
+ *	policy
+ *	data/<name>.json, data/<name>.docs
+ *	grafts/<id16>/graft.json train.json accept.json receipt.mp data/<tensor>/0000
+ *	reverted/<id16>/effect.json receipt.mp
+ * Local, beside registry.git: data/<sha256>.tokens, jobs/<recipe id>.state
+ */
+struct sg_repo {
+	struct sg_registry *reg;
+	char *device_name;
+	unsigned threads;
+	struct sg_device dev;		/* opened when first wanted: sg_repo_device */
+	bool dev_open;
+};
+int sg_repo_device(struct sg_device **out, struct sg_repo *r);
+/* "<.sg>/<name>", yours. */
+char *sg_repo_path(const struct sg_repo *r, const char *name);
+
+/* --- a composition as a commit has it --------------------------------------- */
+
+struct sg_view {
+	struct sg_repo *r;
+	struct sg_oid commit;
+	char base[SG_SHA256_HEX], state[SG_SHA256_HEX];
+	struct sg_names ids;		/* active grafts in stack order */
+	struct sg_checkpoint *ckpt;	/* opened by sg_view_base */
+	struct sg_tokenizer *tok;	/* opened by sg_view_tokenizer */
+	char tokenizer[SG_SHA256_HEX];	/* its digest */
+};
+/* rev NULL: HEAD. Reads manifests, not weights. */
+int sg_view_open(struct sg_view *out, struct sg_repo *r, const char *rev);
+int sg_view_at(struct sg_view *out, struct sg_repo *r, const struct sg_oid *commit);
+void sg_view_release(struct sg_view *v);
+/* The checkpoint, checked against the pin; NOTFOUND says how to bind it. */
+int sg_view_base(struct sg_view *v, const struct sg_progress *progress);
+int sg_view_tokenizer(struct sg_view *v);
+
+/* A graft that a commit holds, with where its payload is read from. */
+struct sg_stored { struct sg_repo *r; struct sg_oid commit; char id[SG_SHA256_HEX]; };
+/* Parses grafts/<id16>/graft.json of a commit and proves the id. */
+int sg_stored_graft(struct sg_graft **out, struct sg_repo *r, const struct sg_oid *commit, const char *id16);
+
+/*
+ * The view's model, with `extra` candidates (each from its own commit) on top and
+ * with the grafts named in `without` left out. *stored keeps the payload sources
+ * alive; both are released together.
+ */
+struct sg_extra { struct sg_oid commit; char id[SG_SHA256_HEX]; };
+int sg_view_compose(struct sg_composed *out, struct sg_view *v, const struct sg_extra *extra, size_t n_extra,
+		    const struct sg_names *without, size_t cap);
+/* State hash of the same choice, without building anything. */
+int sg_view_state(char hex[SG_SHA256_HEX], struct sg_view *v, const struct sg_extra *extra, size_t n_extra,
+		  const struct sg_names *without);
+
+/* --- names ------------------------------------------------------------------ */
+
+/* Where a graft is found. */
+enum sg_graft_where { SG_ACTIVE, SG_CANDIDATE, SG_REJECTED, SG_DEFERRED, SG_PAST };
+struct sg_found {
+	enum sg_graft_where where;
+	char id[SG_SHA256_HEX];
+	struct sg_oid commit;		/* one that holds its folder */
+	char *ref;			/* of a candidate, rejected or deferred one */
+	char *name;			/* may be NULL */
+};
+/* id, beginning of one, or name; NOTFOUND, or ERROR when ambiguous. */
+int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word);
+void sg_found_release(struct sg_found *f);
+/* Name in a graft folder's train.json; NULL when it has none. Yours. */
+char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16);
+
+/* --- committing ------------------------------------------------------------- */
+
+/* One change of the line of growth: begin at HEAD, edit the tree, then done. */
+struct sg_change {
+	struct sg_repo *r;
+	char *ref;			/* the branch that moves */
+	struct sg_oid head;		/* zero: unborn */
+	struct sg_packer *pack;
+	struct sg_tree *tree;
+};
+int sg_change_begin(struct sg_change *c, struct sg_repo *r);
+/* Commits with the message; second (may be NULL) is a second parent. BUSY when the
+ * branch moved meanwhile. *out may be NULL. */
+int sg_change_done(struct sg_change *c, struct sg_oid *out, const struct sg_oid *second, const char *message);
+/* The same to another ref that must have the value `old` (NULL: must not exist). */
+int sg_change_done_ref(struct sg_change *c, struct sg_oid *out, const char *ref, const struct sg_oid *old,
+		       const struct sg_oid *parents, size_t n_parents, const char *message);
+void sg_change_release(struct sg_change *c);
+
+/* --- sets ------------------------------------------------------------------- */
+
+struct sg_set {
+	struct sg_dataset_manifest manifest;
+	char id[SG_SHA256_HEX];
+	struct sg_shard shard;		/* opened when present */
+	bool present;
+};
+struct sg_sets { struct sg_set *set; size_t n, cap; };
+/* Manifests of a commit, in name order; tokens are mapped where they are here. */
+int sg_sets_open(struct sg_sets *out, struct sg_repo *r, const struct sg_oid *commit);
+struct sg_set *sg_sets_find(const struct sg_sets *s, const char *name);
+void sg_sets_release(struct sg_sets *s);
+
+/* --- measuring -------------------------------------------------------------- */
+
+/*
+ * Sum of loss over the scored tokens of every document, in f64, tokens in order;
+ * tokens[d] the number of them. `rows`: tokens of one pass.
+ */
+int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t window,
+	       size_t rows, const char *what, const struct sg_progress *progress);
+/* Tokens of one pass when nobody says: large enough for the GEMMs, at least a window. */
+size_t sg_rows(size_t window);
+
+/* Line and trailers of a message. */
+int sg_message(struct sg_buf *out, const char *subject, const char *body);
+int sg_message_trailer(struct sg_buf *out, const char *key, const char *fmt, ...) SG_PRINTF(3, 4);
+SG_C_END
+#endif
