@@ -21,9 +21,12 @@ struct sg_gitconfig_entry {
 	const char *section, *sub, *key;	/* sub: NULL when there is none */
 	const char *value;			/* NULL: the key stood alone, which means true */
 	unsigned line;
-	size_t at, key_end, value_at, value_end;	/* value_at: as written, quotes included */
+	size_t at, key_end;			/* the key */
+	size_t value_at, value_end;		/* the value as written, quotes included */
+	size_t end;				/* of its last line, newline included */
 };
-struct sg_gitconfig_section { const char *section, *sub; unsigned line; size_t at, end; };
+/* One header; end: of the last line of its last entry, or of its own line. */
+struct sg_gitconfig_section { const char *section, *sub; unsigned line; size_t end; };
 struct sg_gitconfig {
 	struct sg_gitconfig_entry *entry;
 	size_t n, cap;
@@ -45,7 +48,8 @@ const struct sg_gitconfig_entry *sg_gitconfig_find(const struct sg_gitconfig *c,
  * The text with one key changed, added to *out; all else, comments included, is
  * kept byte by byte. value NULL removes the key (NOTFOUND when absent). A new key
  * goes to the end of the last such section, a new section to the end of the file.
- * USAGE: the name or value can't be written; REFUSED: the key is there twice.
+ * USAGE: the name or value can't be written; REFUSED: the key is there twice, or the
+ * text is laid out so that the change can't be made safely.
  */
 int sg_gitconfig_edit(struct sg_buf *out, const char *data, size_t n, const char *what,
 		      const char *name, const char *value);
