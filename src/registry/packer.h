@@ -26,9 +26,6 @@ int sg_packer_add(struct sg_oid *out, struct sg_packer *p, enum sg_object_type t
 		  const void *data, size_t n);
 /* Was this id added (and not skipped as existing)? */
 bool sg_packer_has(const struct sg_packer *p, const struct sg_oid *oid);
-/* Content of an object of this pack before commit; NOTFOUND when not in it. */
-int sg_packer_read(struct sg_buf *out, enum sg_object_type *type, struct sg_packer *p,
-		   const struct sg_oid *oid, size_t max);
 /* Closes the pack. An empty one writes nothing. After a failure only free. */
 int sg_packer_commit(struct sg_packer *p);
 /* Without commit: everything written is removed. NULL is fine. */

@@ -17,8 +17,8 @@ struct sg_registry;
  * all. Inside another git work tree, .sg is added to that one's info/exclude. */
 int sg_registry_create(struct sg_registry **out, const char *dir);
 /* The folder that SG_DIR names, else .sg in start (NULL: the current folder) or
- * the nearest folder above. NOTFOUND: none there. A registry of another user is
- * REFUSED as git refuses it. Leftovers of killed processes are removed when
+ * the nearest folder above. NOTFOUND: none there. One found that belongs to another
+ * user is an ERROR unless git's safe.directory lists it. Leftovers of killed processes are removed when
  * nobody is writing. */
 int sg_registry_open(struct sg_registry **out, const char *start);
 void sg_registry_free(struct sg_registry *r);

@@ -33,7 +33,7 @@ int sg_tree_edit(struct sg_tree **out, struct sg_registry *r, const struct sg_oi
 /* A file; folders on the way are made, a file in the way is EXISTS. */
 int sg_tree_put(struct sg_tree *t, const char *path, const struct sg_oid *blob);
 /* A whole folder (its tree id), replacing what stood there: the way to take a
- * graft over from another commit without reading it. */
+ * graft over from another commit without reading it. It must be visible already. */
 int sg_tree_put_tree(struct sg_tree *t, const char *path, const struct sg_oid *tree);
 /* Write data as a blob (into p, or loose when p is NULL) and put it. */
 int sg_tree_put_data(struct sg_tree *t, struct sg_packer *p, const char *path, const void *data,

@@ -1,0 +1,161 @@
+#include "registry/history.h"
+#include "registry/impl.h"
+
+static int push(git_revwalk *w, struct sg_registry *r, const struct sg_oid *oid, bool hide)
+{
+	git_object *o = NULL, *c = NULL;
+	char hex[SG_OID_HEX];
+	int rc = git_object_lookup(&o, r->repo, sg_git_oid(oid), GIT_OBJECT_ANY);
+
+	if (rc >= 0)
+		rc = git_object_peel(&c, o, GIT_OBJECT_COMMIT);
+	if (rc >= 0)
+		rc = hide ? git_revwalk_hide(w, git_object_id(c)) : git_revwalk_push(w, git_object_id(c));
+	git_object_free(c);
+	git_object_free(o);
+	sg_oid_hex(hex, oid);
+	return rc < 0 ? sg_git_fail(rc, "cannot walk from %s", hex) : 0;
+}
+
+int sg_history_walk(struct sg_registry *r, const struct sg_oid *from, size_t n_from,
+		    const struct sg_oid *hide, size_t n_hide, unsigned flags,
+		    int (*fn)(void *arg, const struct sg_commit *c), void *arg)
+{
+	git_revwalk *w = NULL;
+	struct sg_commit c = { 0 };
+	struct sg_oid oid;
+	git_oid id;
+	int rc = git_revwalk_new(&w, r->repo);
+
+	if (rc < 0)
+		return sg_git_fail(rc, "cannot walk the history");
+	git_revwalk_sorting(w, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME |
+			    (flags & SG_WALK_REVERSE ? GIT_SORT_REVERSE : 0));
+	if (flags & SG_WALK_FIRST_PARENT)
+		git_revwalk_simplify_first_parent(w);
+	for (size_t i = 0; rc >= 0 && i < n_from; i++)
+		rc = push(w, r, &from[i], false);
+	for (size_t i = 0; rc >= 0 && i < n_hide; i++)
+		rc = push(w, r, &hide[i], true);
+	while (rc >= 0) {
+		rc = git_revwalk_next(&id, w);
+		if (rc < 0) {
+			rc = rc == GIT_ITEROVER ? 0 : sg_git_fail(rc, "cannot walk the history");
+			break;
+		}
+		memcpy(oid.id, id.id, sizeof(oid.id));
+		rc = sg_commit_read(&c, r, &oid);
+		if (rc < 0)
+			break;
+		rc = fn(arg, &c);
+		sg_commit_release(&c);
+		if (rc > 0)
+			break;
+	}
+	git_revwalk_free(w);
+	return SG_MIN(rc, 0);
+}
+
+int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
+		    const struct sg_oid *b)
+{
+	git_oid base;
+	int rc = git_merge_base(&base, r->repo, sg_git_oid(a), sg_git_oid(b));
+
+	if (rc == GIT_ENOTFOUND)
+		return sg_fail(SG_E_NOTFOUND, "the two histories have no commit in common");
+	if (rc < 0)
+		return sg_git_fail(rc, "cannot find a common ancestor");
+	memcpy(out->id, base.id, sizeof(out->id));
+	return 0;
+}
+
+int sg_history_is_ancestor(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b)
+{
+	int rc;
+
+	if (sg_oid_eq(a, b))
+		return 1;
+	rc = git_graph_descendant_of(r->repo, sg_git_oid(b), sg_git_oid(a));
+	return rc < 0 ? sg_git_fail(rc, "cannot compare histories") : rc;
+}
+
+int sg_history_ahead_behind(size_t *ahead, size_t *behind, struct sg_registry *r,
+			    const struct sg_oid *a, const struct sg_oid *b)
+{
+	int rc = git_graph_ahead_behind(ahead, behind, r->repo, sg_git_oid(a), sg_git_oid(b));
+
+	return rc < 0 ? sg_git_fail(rc, "cannot compare histories") : 0;
+}
+
+/* libgit2 does not know that a lone @ is HEAD. */
+static char *spell(const char *rev)
+{
+	if (rev[0] == '@' && (!rev[1] || strchr("^~:", rev[1])))
+		return sg_asprintf("HEAD%s", rev + 1);
+	return sg_strdup(rev);
+}
+
+static int rev_lookup(git_object **out, struct sg_registry *r, const char *rev)
+{
+	char *spec = spell(rev);
+	int rc;
+
+	if (!spec)
+		return -SG_E_NOMEM;
+	rc = *spec && *spec != '-' ? git_revparse_single(out, r->repo, spec) : GIT_EINVALIDSPEC;
+	free(spec);
+	if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC)
+		return sg_fail(SG_E_NOTFOUND, "unknown revision '%s'", rev);
+	if (rc == GIT_EAMBIGUOUS)
+		return sg_fail(SG_E_ERROR, "revision '%s' is ambiguous: give more digits", rev);
+	return rc < 0 ? sg_git_fail(rc, "cannot read revision '%s'", rev) : 0;
+}
+
+int sg_rev_parse(struct sg_oid *out, struct sg_registry *r, const char *rev)
+{
+	git_object *o = NULL, *c = NULL;
+	int rc;
+
+	SG_TRY(rev_lookup(&o, r, rev));
+	rc = git_object_peel(&c, o, GIT_OBJECT_COMMIT);
+	if (rc >= 0)
+		memcpy(out->id, git_object_id(c)->id, sizeof(out->id));
+	else
+		rc = sg_fail(SG_E_NOTFOUND, "'%s' is a %s, not a commit", rev,
+			     git_object_type2string(git_object_type(o)));
+	git_object_free(c);
+	git_object_free(o);
+	return rc;
+}
+
+int sg_rev_parse_any(struct sg_oid *out, enum sg_object_type *type, struct sg_registry *r,
+		     const char *rev)
+{
+	git_object *o = NULL;
+
+	SG_TRY(rev_lookup(&o, r, rev));
+	memcpy(out->id, git_object_id(o)->id, sizeof(out->id));
+	if (type)
+		*type = (enum sg_object_type)git_object_type(o);
+	git_object_free(o);
+	return 0;
+}
+
+int sg_oid_abbrev(char out[SG_OID_HEX], struct sg_registry *r, const struct sg_oid *oid)
+{
+	char hex[SG_OID_HEX];
+	git_oid full;
+
+	sg_oid_hex(hex, oid);
+	for (size_t n = 7; n < 40; n++) {
+		git_oid part;
+
+		if (git_oid_fromstrn(&part, hex, n) == 0 && git_odb_exists_prefix(&full, r->odb, &part, n) == 0) {
+			snprintf(out, SG_OID_HEX, "%.*s", (int)n, hex);
+			return 0;
+		}
+	}
+	snprintf(out, SG_OID_HEX, "%s", hex);
+	return 0;
+}

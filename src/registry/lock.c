@@ -1,0 +1,137 @@
+#include "registry/impl.h"
+#include "base/file.h"
+#include <dirent.h>
+#include <errno.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * .sg/lock: writers hold it shared, so one who gets it exclusively knows that no
+ * writer of ours is alive and what they left is garbage. Stock git and others
+ * do not take it; what may be theirs must be old.
+ */
+#define OLD_LOCK  10		/* seconds; a ref is locked for milliseconds */
+#define OLD_TEMP  86400		/* a push into us may take its time */
+
+int sg_lock(struct sg_registry *r)
+{
+	if (r->lock_depth++)
+		return 0;
+	while (flock(r->lock_fd, LOCK_SH) < 0) {
+		if (errno == EINTR)
+			continue;
+		r->lock_depth--;
+		return sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir);
+	}
+	return 0;
+}
+
+void sg_unlock(struct sg_registry *r)
+{
+	if (!--r->lock_depth)
+		flock(r->lock_fd, LOCK_UN);
+}
+
+static bool ends_in(const char *s, const char *tail)
+{
+	size_t n = strlen(s), t = strlen(tail);
+
+	return n >= t && !strcmp(s + n - t, tail);
+}
+
+/* A .keep is ours when it says so; others' are orders of the owner. */
+static bool our_keep(const char *path)
+{
+	char head[3] = { 0 };
+	FILE *f = fopen(path, "re");
+	bool ours = f && fread(head, 1, 3, f) == 3 && !memcmp(head, "sg ", 3);
+
+	if (f)
+		fclose(f);
+	return ours;
+}
+
+static bool is_leftover(const char *path, const char *name, double age)
+{
+	if (ends_in(name, ".lock"))
+		return age > OLD_LOCK;
+	if (!strncmp(name, "tmp_sg_", 7))
+		return true;
+	if (!strncmp(name, "tmp_", 4))
+		return age > OLD_TEMP;
+	return ends_in(name, ".keep") && our_keep(path);
+}
+
+/* Leftovers in one folder, and below it when `depth` allows. Nothing here is
+ * worth failing for: what cannot be removed stays. */
+static void sweep_dir(const char *path, unsigned depth)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char *p = strcmp(e->d_name, ".") && strcmp(e->d_name, "..") ?
+			  sg_path_join(path, e->d_name) : NULL;
+		struct stat st;
+
+		if (!p || lstat(p, &st) < 0) {
+			free(p);
+			continue;
+		}
+		if (S_ISDIR(st.st_mode) && strncmp(e->d_name, "tmp_", 4)) {
+			if (depth)
+				sweep_dir(p, depth - 1);
+		} else if (is_leftover(p, e->d_name, difftime(time(NULL), st.st_mtime))) {
+			sg_dir_remove(p);
+		}
+		free(p);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void sweep_below(struct sg_registry *r, const char *folder, unsigned depth)
+{
+	char *p = sg_path_join(r->git_dir, folder);
+
+	if (p)
+		sweep_dir(p, depth);
+	free(p);
+}
+
+/* tmp/ is staging space of commands that need not hold the lock. */
+static void sweep_tmp(const char *path)
+{
+	struct sg_names l = { 0 };
+
+	if (sg_dir_list(&l, path) < 0)
+		return;
+	for (size_t i = 0; i < l.n; i++) {
+		char *p = sg_path_join(path, l.name[i]);
+		struct stat st;
+
+		if (p && !lstat(p, &st) && difftime(time(NULL), st.st_mtime) > OLD_TEMP)
+			sg_dir_remove(p);
+		free(p);
+	}
+	sg_names_release(&l);
+}
+
+int sg_sweep(struct sg_registry *r, bool deep)
+{
+	if (r->lock_depth > 1 || flock(r->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		/* A failed upgrade may have dropped what we had. */
+		return r->lock_depth && flock(r->lock_fd, LOCK_SH) < 0 ?
+		       sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir) : 0;
+	}
+	sweep_tmp(r->tmp_dir);
+	sweep_dir(r->git_dir, 0);
+	sweep_below(r, "objects/pack", 0);
+	sweep_below(r, "objects", deep ? 1 : 0);
+	if (deep)
+		sweep_below(r, "refs", 16);
+	flock(r->lock_fd, r->lock_depth ? LOCK_SH : LOCK_UN);
+	return 1;
+}
