@@ -1,0 +1,144 @@
+#include "format/graftfile.h"
+#include "base/error.h"
+#include "tests/test.h"
+
+#define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define ID_0 "0000000000000000000000000000000000000000000000000000000000000000"
+
+/* SHA-256 of the floats 1, 2 */
+#define TENSOR "{\"dtype\":\"F32\",\"name\":\"layers.0.A\",\"sha256\":" \
+	"\"b9c80b5adeca450753a16950c3cc655d271f7bef7a485bc83f112b72fef21d37\",\"shape\":[1,2]}"
+#define CANON "{\"after\":[],\"base\":\"" ID_0 "\",\"hyper\":{\"alpha\":\"0.5\",\"r\":16},\"kind\":\"lora\"," \
+	"\"replaces\":[],\"requires\":[\"" ID_A "\",\"" ID_B "\"],\"sites\":[\"layers.3.mlp.up\",\"head\"]," \
+	"\"tensors\":[" TENSOR "],\"version\":\"sg-graft-1\"}"
+
+static int build(struct sg_graftfile *g)
+{
+	static const float data[2] = { 1, 2 };
+	static const size_t shape[2] = { 1, 2 };
+
+	memcpy(g->base, ID_0, sizeof(g->base));
+	SG_TRY(sg_graftfile_set_kind(g, "lora"));
+	SG_TRY(sg_names_add(&g->requires, ID_B));
+	SG_TRY(sg_names_add(&g->requires, ID_A));
+	SG_TRY(sg_names_add(&g->sites, "layers.3.mlp.up"));
+	SG_TRY(sg_names_add(&g->sites, "head"));
+	SG_TRY(sg_graftfile_set_str(g, "r", "to be replaced"));
+	SG_TRY(sg_graftfile_set_i64(g, "r", 16));
+	SG_TRY(sg_graftfile_set_f64(g, "alpha", 0.5));
+	return sg_graftfile_add_tensor(g, "layers.0.A", SG_F32, 2, shape, data);
+}
+
+TEST(graftfile_canonical)
+{
+	struct sg_graftfile g = { 0 }, r = { 0 };
+	struct sg_buf b = { 0 };
+	char id[SG_SHA256_HEX], want[SG_SHA256_HEX];
+	const char *s = NULL;
+	int64_t i = 0;
+	double f = 0;
+
+	PASS(build(&g));
+	PASS(sg_graftfile_write(&b, &g));
+	CHECK(!strcmp(b.data, CANON));
+	PASS(sg_graftfile_id(id, &g));
+	PASS(sg_sha256_hex(want, CANON, strlen(CANON)));
+	CHECK(!strcmp(id, want));
+
+	PASS(sg_graftfile_parse(&r, b.data, b.len, "test"));
+	CHECK(!strcmp(r.kind, "lora") && r.sites.n == 2 && !strcmp(r.sites.name[1], "head"));
+	CHECK(r.n_tensors == 1 && r.tensor[0].bytes == 8 && r.tensor[0].dtype == SG_F32);
+	CHECK(sg_graftfile_tensor(&r, "layers.0.A") && !sg_graftfile_tensor(&r, "B"));
+	PASS(sg_graftfile_i64(&r, "r", 1, 64, &i));
+	CHECK(i == 16);
+	CHECK(sg_graftfile_i64(&r, "r", 1, 8, &i) == -SG_E_CORRUPT);
+	PASS(sg_graftfile_f64(&r, "alpha", &f));
+	CHECK(f == 0.5);
+	PASS(sg_graftfile_f64(&r, "r", &f));
+	CHECK(f == 16);
+	PASS(sg_graftfile_str(&r, "alpha", &s));
+	CHECK(!strcmp(s, "0.5"));
+	CHECK(sg_graftfile_str(&r, "r", &s) == -SG_E_CORRUPT);
+	PASS(sg_graftfile_str(&r, "none", &s));
+	PASS(sg_graftfile_id(id, &r));
+	CHECK(!strcmp(id, want));
+	sg_graftfile_release(&g);
+	sg_graftfile_release(&r);
+	sg_graftfile_release(&r);
+	sg_buf_release(&b);
+}
+
+TEST(graftfile_names)
+{
+	char longest[SG_GRAFTFILE_NAME + 2];
+
+	CHECK(sg_graftfile_name_ok("layers.3.mlp.up") && sg_graftfile_name_ok("_a-1") && sg_graftfile_name_ok("0"));
+	CHECK(!sg_graftfile_name_ok("") && !sg_graftfile_name_ok("a/b") && !sg_graftfile_name_ok("a..b"));
+	CHECK(!sg_graftfile_name_ok(".git") && !sg_graftfile_name_ok("-x") && !sg_graftfile_name_ok("a b"));
+	CHECK(!sg_graftfile_name_ok("a\n") && !sg_graftfile_name_ok("\xc3\xa9"));
+	memset(longest, 'a', sizeof(longest));
+	longest[SG_GRAFTFILE_NAME] = '\0';
+	CHECK(sg_graftfile_name_ok(longest));
+	longest[SG_GRAFTFILE_NAME] = 'a';
+	longest[SG_GRAFTFILE_NAME + 1] = '\0';
+	CHECK(!sg_graftfile_name_ok(longest));
+}
+
+/* Each case is the canonical text with one piece exchanged. */
+TEST(graftfile_refused)
+{
+	static const struct { const char *from, *to; } cases[] = {
+		{ "{\"after\"", " {\"after\"" }, { "sg-graft-1\"}", "sg-graft-1\"}\n" }, { "\"r\":16", "\"r\": 16" },
+		{ "\"r\":16", "\"r\":16.0" }, { "\"r\":16", "\"r\":016" }, { "\"r\":16", "\"r\":1e1" },
+		{ "\"r\":16", "\"r\":-0" }, { "\"r\":16", "\"r\":true" }, { "\"r\":16", "\"r\":null" },
+		{ "\"r\":16", "\"r\":9223372036854775808" }, { "\"r\":16", "\"alpha\":16" },
+		{ "\"r\":16", "\"Z\":16" }, { "\"r\":16", "\"r/\":16" }, { "\"0.5\"", "\"0\\u002e5\"" },
+		{ "\"0.5\"", "\"a\\u0000\"" }, { "\"after\":[],", "" }, { "\"after\"", "\"afteR\"" },
+		{ "\"kind\":\"lora\"", "\"kind\":\"lo ra\"" }, { "\"kind\":\"lora\"", "\"kind\":\"\"" },
+		{ "\"kind\":\"lora\"", "\"kind\":7" }, { "\"kind\":", "\"extra\":1,\"kind\":" },
+		{ "\"" ID_A "\",\"" ID_B "\"", "\"" ID_B "\",\"" ID_A "\"" },
+		{ "\"" ID_A "\",\"" ID_B "\"", "\"" ID_A "\",\"" ID_A "\"" }, { ID_A, "AAAA" },
+		{ "\"base\":\"0", "\"base\":\"" }, { "\"base\":\"0", "\"base\":\"A" }, { "\"head\"", "\"..\"" },
+		{ "\"head\"", "1" }, { "[1,2]", "[]" }, { "[1,2]", "[1,0]" }, { "[1,2]", "[-1,2]" },
+		{ "[1,2]", "[1,1,1,1,1,1,1,1,1]" }, { "[1,2]", "[4294967296,4294967296]" },
+		{ "[1,2]", "[4611686018427387904,1]" }, { "\"F32\"", "\"F33\"" }, { "\"F32\"", "\"F8_E4M3\"" },
+		{ "\"b9c80b", "\"b9c80B" }, { TENSOR, TENSOR "," TENSOR }, { TENSOR, "7" },
+		{ "layers.0.A", "../../x" }, { "layers.0.A", ".git" },
+	};
+	struct sg_graftfile g = { 0 };
+	struct sg_buf b = { 0 };
+
+	for (size_t i = 0; i < SG_LEN(cases); i++) {
+		const char *at = strstr(CANON, cases[i].from);
+
+		CHECK(at);
+		sg_buf_clear(&b);
+		PASS(sg_buf_add(&b, CANON, (size_t)(at - CANON)));
+		PASS(sg_buf_str(&b, cases[i].to));
+		PASS(sg_buf_str(&b, at + strlen(cases[i].from)));
+		CHECK(sg_graftfile_parse(&g, b.data, b.len, "test") == -SG_E_CORRUPT);
+	}
+	sg_buf_clear(&b);
+	PASS(sg_buf_str(&b, CANON));
+	memcpy(strstr(b.data, "sg-graft-1"), "sg-graft-2", 10);
+	CHECK(sg_graftfile_parse(&g, b.data, b.len, "test") == -SG_E_UNSUPPORTED);
+	CHECK(sg_graftfile_parse(&g, "[]", 2, "test") == -SG_E_CORRUPT);
+	sg_buf_release(&b);
+}
+
+TEST(graftfile_write_refuses)
+{
+	struct sg_graftfile g = { 0 };
+	struct sg_buf b = { 0 };
+	const size_t none[1] = { 0 };
+
+	CHECK(sg_graftfile_write(&b, &g) < 0);
+	PASS(build(&g));
+	CHECK(sg_graftfile_add_tensor(&g, "empty", SG_F32, 1, none, "") < 0 && g.n_tensors == 1);
+	CHECK(sg_graftfile_set_f64(&g, "x", 1e308 * 10) < 0);
+	PASS(sg_names_add(&g.requires, ID_A));
+	CHECK(sg_graftfile_write(&b, &g) < 0 && !b.len);
+	sg_graftfile_release(&g);
+	sg_buf_release(&b);
+}
