@@ -1,0 +1,369 @@
+#include "model/tokenizer.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "format/rd.h"
+#include "tests/test.h"
+#include <time.h>
+
+static const char golden[] = "tests/golden/tokenizer.json";
+static const char stories[] = "../shared/models/stories260K/tokenizer.json";
+
+static bool same(const struct sg_ids *l, const int32_t *want, size_t n)
+{
+	return l->n == n && !memcmp(l->id, want, n * sizeof(*want));
+}
+
+TEST(tokenizer_byte)
+{
+	struct sg_tokenizer *t = NULL;
+	struct sg_ids l = { 0 };
+	struct sg_buf b = { 0 };
+	int32_t want[] = { 256, 'h', 0xff, 0, ' ' };
+
+	PASS(sg_tokenizer_byte(&t));
+	CHECK(sg_tokenizer_vocab(t) == 257 && sg_tokenizer_bos(t) == 256 && sg_tokenizer_eos(t) == -1);
+	CHECK(sg_tokenizer_start(t) == 256);
+	PASS(sg_tokenizer_document(t, &l, "h\xff\0 ", 4));
+	CHECK(same(&l, want, 5));
+	PASS(sg_tokenizer_decode(t, &b, l.id, l.n, SG_TOK_REPLACE));
+	CHECK(b.len == 4 && !memcmp(b.data, "h\xff\0 ", 4));
+	CHECK(sg_tokenizer_decode(t, &b, (int32_t[]){ 'a', 257 }, 2, 0) == -SG_E_CORRUPT);
+	CHECK(sg_tokenizer_decode(t, &b, (int32_t[]){ -1 }, 1, 0) == -SG_E_CORRUPT && b.len == 4);
+	sg_buf_release(&b);
+	sg_ids_release(&l);
+	sg_tokenizer_free(t);
+}
+
+/* ---- golden file: several pipelines over small vocabularies ---- */
+
+static void put_model(struct sg_jsonw *w, const struct sg_json *model, const struct sg_json *options)
+{
+	sg_jsonw_key(w, "model");
+	sg_jsonw_object(w);
+	for (const struct sg_json *m = model->child; m; m = m->next) {
+		const struct sg_json *o = sg_json_get(options, m->key);
+
+		sg_jsonw_key(w, m->key);
+		sg_jsonw_node(w, o ? o : m);
+	}
+	sg_jsonw_end(w, '}');
+}
+
+static int assemble(struct sg_buf *out, const struct sg_json *models, const struct sg_json *variant)
+{
+	const struct sg_json *model = models->child;
+	struct sg_jsonw w;
+	int64_t k = 0;
+
+	SG_TRY(sg_json_i64(variant, "model", 0, 1, &k));
+	sg_buf_clear(out);
+	sg_jsonw_init(&w, out);
+	sg_jsonw_object(&w);
+	put_model(&w, k ? model->next : model, sg_json_get(variant, "options"));
+	for (const struct sg_json *r = sg_json_get(variant, "rest")->child; r; r = r->next) {
+		sg_jsonw_key(&w, r->key);
+		sg_jsonw_node(&w, r);
+	}
+	sg_jsonw_end(&w, '}');
+	return sg_jsonw_done(&w);
+}
+
+static bool ids_are(const struct sg_ids *l, const struct sg_json *want)
+{
+	size_t i = 0;
+
+	if (l->n != want->n)
+		return false;
+	for (const struct sg_json *j = want->child; j; j = j->next)
+		if (l->id[i++] != (int32_t)j->num)
+			return false;
+	return true;
+}
+
+static bool text_is(const struct sg_buf *b, const struct sg_json *want)
+{
+	return b->len == want->len && !memcmp(b->data ? b->data : "", want->str, want->len);
+}
+
+/* One direction and back; flags of encode and decode. */
+static bool check_case(const struct sg_tokenizer *t, const struct sg_json *c, const char *ids, unsigned enc,
+		       const char *back, unsigned dec)
+{
+	const struct sg_json *text = sg_json_get(c, "text");
+	struct sg_ids l = { 0 };
+	struct sg_buf b = { 0 };
+	bool ok = sg_tokenizer_encode(t, &l, text->str, text->len, enc) >= 0 && ids_are(&l, sg_json_get(c, ids)) &&
+		  sg_tokenizer_decode(t, &b, l.id, l.n, dec | SG_TOK_REPLACE) >= 0 && text_is(&b, sg_json_get(c, back));
+
+	if (!ok) {
+		printf("# text '%s', %s:", text->str, ids);
+		for (size_t i = 0; i < l.n; i++)
+			printf(" %d", l.id[i]);
+		printf("\n# back '%s'\n", b.data ? b.data : "");
+	}
+	sg_ids_release(&l);
+	sg_buf_release(&b);
+	return ok;
+}
+
+static bool check_odd(const struct sg_tokenizer *t, const struct sg_json *c)
+{
+	struct sg_ids l = { 0 };
+	struct sg_buf b = { 0 };
+	bool ok;
+
+	for (const struct sg_json *j = sg_json_get(c, "ids")->child; j; j = j->next)
+		(void)sg_ids_add(&l, (int32_t)j->num);
+	ok = sg_tokenizer_decode(t, &b, l.id, l.n, SG_TOK_REPLACE) >= 0 && text_is(&b, sg_json_get(c, "back"));
+	sg_ids_release(&l);
+	sg_buf_release(&b);
+	return ok;
+}
+
+TEST(tokenizer_golden)
+{
+	struct sg_json_doc doc = { 0 };
+	struct sg_buf f = { 0 }, text = { 0 };
+	const struct sg_json *root, *v, *c;
+	size_t cases = 0, bad = 0;
+
+	PASS(sg_file_read(&f, golden, 1 << 22));
+	PASS(sg_json_parse(&doc, f.data, f.len, golden));
+	root = sg_json_root(&doc);
+	for (v = sg_json_get(root, "variants")->child; v; v = v->next) {
+		struct sg_tokenizer *t = NULL;
+		size_t before = bad;
+
+		PASS(assemble(&text, sg_json_get(root, "models"), v));
+		PASS(sg_tokenizer_parse(&t, text.data, text.len, sg_json_get(v, "name")->str));
+		for (c = sg_json_get(v, "cases")->child; c; c = c->next, cases += 2) {
+			bad += !check_case(t, c, "ids", SG_TOK_TEMPLATE, "back", 0);
+			bad += !check_case(t, c, "open", SG_TOK_SPECIALS, "open_back", SG_TOK_SPECIALS);
+		}
+		for (c = sg_json_get(v, "odd")->child; c; c = c->next, cases++)
+			bad += !check_odd(t, c);
+		if (bad != before)
+			printf("# in variant '%s'\n", sg_json_get(v, "name")->str);
+		sg_tokenizer_free(t);
+	}
+	sg_json_release(&doc);
+	sg_buf_release(&f);
+	sg_buf_release(&text);
+	CHECK(cases > 900);
+	CHECK(!bad);
+}
+
+/* ---- what is not there is refused by name ---- */
+
+static bool refuses(const char *json, int code, const char *name)
+{
+	struct sg_tokenizer *t = NULL;
+	int rc = sg_tokenizer_parse(&t, json, strlen(json), "t.json");
+	bool ok = rc == -code && strstr(sg_error_message(), name);
+
+	if (!ok)
+		printf("# %d %s\n", rc, rc < 0 ? sg_error_message() : "");
+	sg_tokenizer_free(t);
+	return ok;
+}
+
+#define MODEL "\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"vocab\":{\"u\":0,\"a\":1,\"b\":2,\"ab\":3},\"merges\":[\"a b\"]}"
+#define BACK  "\"decoder\":{\"type\":\"Fuse\"}"
+
+TEST(tokenizer_refuses_by_name)
+{
+	struct sg_tokenizer *t = NULL;
+
+	PASS(sg_tokenizer_parse(&t, "{" MODEL "," BACK "}", strlen("{" MODEL "," BACK "}"), "t"));
+	sg_tokenizer_free(t);
+	CHECK(refuses("{" BACK ",\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", SG_E_UNSUPPORTED, "Unigram"));
+	CHECK(refuses("{" MODEL "," BACK ",\"normalizer\":{\"type\":\"NFC\"}}", SG_E_UNSUPPORTED, "NFC"));
+	CHECK(refuses("{" MODEL "," BACK ",\"pre_tokenizer\":{\"type\":\"Digits\"}}", SG_E_UNSUPPORTED, "Digits"));
+	CHECK(refuses("{" MODEL "," BACK ",\"post_processor\":{\"type\":\"BertProcessing\"}}", SG_E_UNSUPPORTED, "BertProcessing"));
+	CHECK(refuses("{" MODEL ",\"decoder\":{\"type\":\"WordPiece\"}}", SG_E_UNSUPPORTED, "WordPiece"));
+	CHECK(refuses("{" MODEL "," BACK ",\"added_tokens\":[{\"id\":4,\"content\":\"x\",\"single_word\":true}]}",
+		      SG_E_UNSUPPORTED, "single_word"));
+	CHECK(refuses("{" MODEL "," BACK ",\"added_tokens\":[{\"id\":5,\"content\":\"x\"}]}", SG_E_CORRUPT, "'x'"));
+	CHECK(refuses("{" BACK ",\"model\":{\"vocab\":{\"a\":0},\"merges\":[]}}", SG_E_UNSUPPORTED, "drops characters"));
+	CHECK(refuses("{" BACK ",\"model\":{\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", SG_E_CORRUPT, "merge 0"));
+	CHECK(refuses("{" BACK ",\"model\":{\"vocab\":{\"a\":0,\"b\":0},\"merges\":[]}}", SG_E_CORRUPT, "twice"));
+	CHECK(refuses("{" BACK ",\"model\":{\"vocab\":{\"a\":4000000000},\"merges\":[]}}", SG_E_CORRUPT, "'a'"));
+	CHECK(refuses("{}", SG_E_CORRUPT, "no model"));
+	CHECK(refuses("[]", SG_E_CORRUPT, "no object"));
+}
+
+TEST(tokenizer_text_must_be_utf8)
+{
+	struct sg_tokenizer *t = NULL;
+	struct sg_ids l = { 0 };
+
+	PASS(sg_tokenizer_parse(&t, "{" MODEL "," BACK "}", strlen("{" MODEL "," BACK "}"), "t"));
+	CHECK(sg_tokenizer_encode(t, &l, "ab\xc3", 3, 0) == -SG_E_CORRUPT && strstr(sg_error_message(), "byte 2"));
+	CHECK(l.n == 0);
+	sg_ids_release(&l);
+	sg_tokenizer_free(t);
+}
+
+/* ---- a real tokenizer ---- */
+
+static struct sg_tokenizer *open_stories(void)
+{
+	struct sg_tokenizer *t = NULL;
+	char id[65];
+
+	if (sg_tokenizer_open(&t, stories, id) < 0)
+		return NULL;
+	return strcmp(id, "b97eb0dd9ebc870db99401517120be52b3bb76292a5b24abde301027ee5c3f40") ? NULL : t;
+}
+
+TEST(tokenizer_stories)
+{
+	static const int32_t once[] = { 1, 403, 407, 261, 378 };
+	static const int32_t habia[] = { 1, 320, 412, 430, 198, 176, 412, 318, 416, 412, 410, 360, 451 };
+	static const int32_t greedy[] = { 1, 403, 407, 261, 378, 432, 383, 286, 261, 376, 298, 315, 421, 395, 317, 426, 338,
+		401, 396, 267, 337, 410, 408, 419, 292, 411, 322, 265, 282, 295, 433, 426, 385, 328, 432, 358, 394, 261, 370, 432 };
+	struct sg_tokenizer *t;
+	struct sg_ids l = { 0 };
+	struct sg_buf b = { 0 }, s = { 0 };
+	struct sg_detok state = { 0 };
+
+	if (!sg_file_exists(stories))
+		SKIP("shared");
+	CHECK((t = open_stories()));
+	CHECK(sg_tokenizer_vocab(t) == 512 && sg_tokenizer_bos(t) == 1 && sg_tokenizer_eos(t) == 2);
+	PASS(sg_tokenizer_encode(t, &l, "Once upon a time", 16, SG_TOK_TEMPLATE));
+	CHECK(same(&l, once, SG_LEN(once)));
+	l.n = 0;
+	PASS(sg_tokenizer_document(t, &l, "Hab\xc3\xad" "a una vez", 14));
+	CHECK(same(&l, habia, SG_LEN(habia)));
+	PASS(sg_tokenizer_decode(t, &b, habia, SG_LEN(habia), 0));
+	CHECK(!strcmp(b.data, "Hab\xc3\xad" "a una vez"));
+	sg_buf_clear(&b);
+	PASS(sg_tokenizer_decode(t, &b, greedy, SG_LEN(greedy), 0));
+	CHECK(!strcmp(b.data, "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big,"));
+	for (size_t i = 0; i < SG_LEN(greedy); i++)
+		PASS(sg_tokenizer_next(t, &state, &s, greedy[i], 0));
+	CHECK(!strcmp(s.data, b.data));
+	sg_buf_release(&b);
+	sg_buf_release(&s);
+	sg_ids_release(&l);
+	sg_tokenizer_free(t);
+}
+
+/* 10,000 bytes give the numbers of tokens that the reference losses count, and
+ * decode to the text again. */
+TEST(tokenizer_corpora)
+{
+	static const struct { const char *path; size_t scored; } c[] = {
+		{ "../shared/corpora/pd-en-tomsawyer.txt", 5587 },
+		{ "../shared/corpora/pd-en-sherlock.txt", 5713 },
+		{ "../shared/corpora/pd-es-rv1909.txt", 7313 },
+	};
+	struct sg_tokenizer *t;
+
+	if (!sg_file_exists(stories) || !sg_file_exists(c[0].path))
+		SKIP("shared");
+	CHECK((t = open_stories()));
+	for (size_t i = 0; i < SG_LEN(c); i++) {
+		struct sg_ids l = { 0 };
+		struct sg_buf b = { 0 };
+		struct sg_map m;
+
+		PASS(sg_map_open(&m, c[i].path));
+		PASS(sg_tokenizer_document(t, &l, (const char *)m.data, 10000));
+		CHECK(l.n == c[i].scored + 1);
+		PASS(sg_tokenizer_decode(t, &b, l.id, l.n, 0));
+		CHECK(b.len == 10000 && !memcmp(b.data, m.data, 10000));
+		sg_map_release(&m);
+		sg_ids_release(&l);
+		sg_buf_release(&b);
+	}
+	sg_tokenizer_free(t);
+}
+
+/* A text without any place to cut goes through the heap, not a quadratic loop. */
+TEST(tokenizer_one_long_word)
+{
+	struct sg_tokenizer *t = NULL;
+	struct sg_ids l = { 0 };
+	size_t n = 200000;
+	char *s = sg_calloc(n, 1);
+	clock_t begun = clock();
+
+	for (size_t i = 0; i < n; i++)
+		s[i] = i % 2 ? 'b' : 'a';
+	PASS(sg_tokenizer_parse(&t, "{" MODEL "," BACK "}", strlen("{" MODEL "," BACK "}"), "t"));
+	PASS(sg_tokenizer_encode(t, &l, s, n, 0));
+	CHECK(l.n == n / 2 && l.id[0] == 3 && l.id[l.n - 1] == 3);
+	l.n = 0;
+	memset(s, 'a', n);
+	PASS(sg_tokenizer_encode(t, &l, s, n, 0));
+	CHECK(l.n == n && l.id[n - 1] == 1);
+	CHECK(clock() - begun < 20 * CLOCKS_PER_SEC);
+	free(s);
+	sg_ids_release(&l);
+	sg_tokenizer_free(t);
+}
+
+/* Record by record against what the library itself says now. */
+static int compare(const struct sg_tokenizer *t, const struct sg_map *m, size_t *strings)
+{
+	const unsigned char *p = m->data, *end = m->data + m->size;
+	struct sg_ids l = { 0 };
+	int bad = 0;
+
+	while (p < end) {
+		size_t n = sg_le32(p), k;
+		const char *text = (const char *)p + 4;
+
+		p += 4 + n;
+		k = sg_le32(p);
+		p += 4;
+		l.n = 0;
+		if (sg_tokenizer_encode(t, &l, text, n, SG_TOK_TEMPLATE) < 0)
+			bad++;
+		else if (l.n != k || memcmp(l.id, p, 4 * k))
+			bad++;
+		p += 4 * k;
+		++*strings;
+	}
+	sg_ids_release(&l);
+	return bad;
+}
+
+TEST(tokenizer_live)
+{
+	static const char *out = "build/tmp-tokenizer-live";
+	const char *count = getenv("SG_TEST_SLOW") ? "60000" : "4000";
+	const char *texts = getenv("SG_TEST_SLOW") ? "../shared/corpora/pd-en-sherlock.txt ../shared/corpora/pd-es-rv1909.txt" : "";
+	struct sg_tokenizer *t;
+	struct sg_map m;
+	size_t strings = 0;
+	clock_t begun;
+	char *cmd;
+	int rc, bad;
+
+	if (!sg_file_exists(stories))
+		SKIP("shared");
+	CHECK((cmd = sg_asprintf("python3 tests/golden/tokenizer_live.py %s %s %s ../shared/corpora/pd-en-tomsawyer.txt %s "
+				 "2>/dev/null", stories, out, count, texts)));
+	PASS(sg_dir_make("build"));
+	rc = system(cmd);
+	free(cmd);
+	if (rc == 77 << 8 || rc == 127 << 8)
+		SKIP("tokenizers");
+	CHECK(rc == 0);
+	CHECK((t = open_stories()));
+	PASS(sg_map_open(&m, out));
+	begun = clock();
+	bad = compare(t, &m, &strings);
+	printf("# %zu strings, %zu bytes of record, %.2f s\n", strings, m.size, (double)(clock() - begun) / CLOCKS_PER_SEC);
+	sg_map_release(&m);
+	sg_tokenizer_free(t);
+	remove(out);
+	CHECK(!bad);
+	CHECK(strings > 5000);
+}
