@@ -48,6 +48,7 @@ struct sg_device {
 	const struct sg_backend *be;
 	struct sg_pool *pool;	/* CPU: threads */
 	void *ctx;		/* CUDA: stream, handles */
+	int index;		/* CUDA: which GPU */
 	char fingerprint[160];	/* numerics fingerprint: equal strings promise equal bits */
 };
 

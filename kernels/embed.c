@@ -1,0 +1,58 @@
+/* Rows of a table, and their gradient. */
+#include "kernels/cpu.h"
+
+struct embed { float *out; const float *dout; const struct sg_mat *w; const int32_t *ids; size_t N, D; };
+
+static void fwd(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct embed *e = arg;
+	size_t D = e->D;
+
+	(void)w;
+	for (size_t i = lo; i < hi; i++) {
+		size_t at = (size_t)e->ids[i] * D;
+		float *out = e->out + i * D;
+
+		if (e->w->dtype == SG_F32) {
+			memcpy(out, (const float *)e->w->data + at, D * sizeof(float));
+		} else {
+			for (size_t k = 0; k < D; k++)
+				out[k] = sg_mat_at(e->w, at + k);
+		}
+	}
+}
+
+int SG_CPU(embed_fwd)(struct sg_device *d, float *out, const struct sg_mat *w, const int32_t *ids,
+		      size_t N, size_t D)
+{
+	for (size_t i = 0; i < N; i++)
+		if (ids[i] < 0 || (w->rows && (size_t)ids[i] >= w->rows))
+			return sg_fail(SG_E_CORRUPT, "token id %d is outside the table of %zu rows",
+				       (int)ids[i], w->rows);
+	sg_pool_for(d->pool, N, grain_rows(D, 16384), fwd,
+		    &(struct embed){ .out = out, .w = w, .ids = ids, .D = D });
+	return 0;
+}
+
+/* Threads share the columns, so each row of dw gathers in token order. */
+static void bwd(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct embed *e = arg;
+
+	(void)w;
+	for (size_t i = 0; i < e->N; i++) {
+		float *restrict dw = e->out + (size_t)e->ids[i] * e->D;
+		const float *dout = e->dout + i * e->D;
+
+		for (size_t k = lo; k < hi; k++)
+			dw[k] += dout[k];
+	}
+}
+
+int SG_CPU(embed_bwd)(struct sg_device *d, float *dw, const float *dout, const int32_t *ids,
+		      size_t N, size_t D)
+{
+	sg_pool_for(d->pool, D, 128, bwd,
+		    &(struct embed){ .out = dw, .dout = dout, .ids = ids, .N = N, .D = D });
+	return 0;
+}

@@ -1,0 +1,293 @@
+/*
+ * Linear maps. One product serves all three, C = A B with A and B read through
+ * strides, and it has three shapes: few rows (decoding, small dw), few columns
+ * (low-rank factors), and the rest, which is blocked for the caches as Goto
+ * and van de Geijn (2008) do. Threads and blocks only ever cut rows and
+ * columns apart; along k each sum stays one chain.
+ */
+#include "kernels/tile.h"
+
+#define KC     320	/* a panel of B, KC x NR, stays in the first cache */
+#define MGROUP 16	/* panels of A a task runs over: they stay in the second */
+#define NGROUP 8	/* panels of B a task runs over */
+#define MSTEP  ((size_t)MR * 192)	/* rows packed at once */
+#define NSTEP  ((size_t)NR * 128)	/* columns packed at once */
+
+struct gemm {
+	size_t M, N, K;
+	const float *a;		/* a[i * ars + k * aks] */
+	size_t ars, aks;
+	const void *b;		/* b[k * bks + j * bjs] in dtype, one stride is 1 */
+	enum sg_dtype dtype;
+	size_t bks, bjs;
+	float *c;		/* packed rows of N */
+	bool add;
+	const float *bias;
+	struct sg_pool *pool;
+	/* of the block at hand */
+	float *pa, *pb;
+	size_t m0, mc, n0, nc, k0, kc;
+	size_t npb;		/* panels of B still to pack */
+};
+
+static size_t ceil_div(size_t a, size_t b)
+{
+	return a / b + (a % b != 0);
+}
+
+/* Even cuts no longer than `most`. */
+static size_t cut(size_t n, size_t most)
+{
+	return n ? ceil_div(n, ceil_div(n, most)) : 1;
+}
+
+/* Columns j0 .. j0 + nr of k0 .. k0 + kc as [kc][NR], padded with zeros. */
+static void pack_b(const struct gemm *g, float *dst, size_t j0, size_t nr, size_t k0, size_t kc)
+{
+	size_t size = sg_dtypes[g->dtype].size;
+	const unsigned char *src = (const unsigned char *)g->b + (k0 * g->bks + j0 * g->bjs) * size;
+
+	if (g->bks == 1) {
+		for (size_t j = 0; j < NR; j += VL) {
+			size_t rows = j < nr ? SG_MIN(nr - j, VL) : 0;
+
+			SG_CPU(pack_rows)(dst + j, NR, src + j * g->bjs * size, g->dtype, g->bjs, rows, VL, kc);
+		}
+		return;
+	}
+	for (size_t k = 0; k < kc; k++) {
+		SG_CPU(widen)(dst + k * NR, src + k * g->bks * size, g->dtype, nr);
+		for (size_t j = nr; j < NR; j++)
+			dst[k * NR + j] = 0;
+	}
+}
+
+/* Rows i0 .. i0 + mr of k0 .. k0 + kc as [kc][MR]; rows that are missing are never read. */
+static void pack_a(const struct gemm *g, float *dst, size_t i0, size_t mr, size_t k0, size_t kc)
+{
+	const float *src = g->a + i0 * g->ars + k0 * g->aks;
+
+	if (g->aks == 1) {
+		SG_CPU(pack_rows)(dst, MR, src, SG_F32, g->ars, mr, MR, kc);
+	} else if (mr == MR) {
+		for (size_t k = 0; k < kc; k++)
+			memcpy(dst + k * MR, src + k * g->aks, MR * sizeof(float));
+	} else {
+		for (size_t k = 0; k < kc; k++)
+			memcpy(dst + k * MR, src + k * g->aks, mr * sizeof(float));
+	}
+}
+
+static struct tile tile_at(const struct gemm *g, size_t i, size_t j, size_t k0, size_t kc)
+{
+	return (struct tile){
+		.a = g->a + i * g->ars + k0 * g->aks,
+		.ars = g->ars,
+		.aks = g->aks,
+		.ldb = NR,
+		.kc = kc,
+		.c = g->c + i * g->N + j,
+		.ldc = g->N,
+		.first = !k0 && !g->add,
+		.bias = g->bias && k0 + kc == g->K ? g->bias + j : NULL,
+	};
+}
+
+/* Few rows: each panel of columns is packed small piece by small piece, used
+ * while it is in the first cache, and forgotten. */
+static void few_rows(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct gemm *g = arg;
+	float *pb = sg_pool_own(g->pool, w);
+	size_t step = cut(g->K, KC), k0, j, i;
+
+	for (; lo < hi; lo++) {
+		size_t nr = SG_MIN(g->N - lo * NR, NR);
+		bool direct = g->dtype == SG_F32 && g->bjs == 1 && nr % VL == 0 && g->M <= MR;
+
+		j = lo * NR;
+		k0 = 0;
+		do {
+			size_t kc = SG_MIN(g->K - k0, step);
+
+			if (!direct)
+				pack_b(g, pb, j, nr, k0, kc);
+			for (i = 0; i < g->M; i += MR) {
+				struct tile t = tile_at(g, i, j, k0, kc);
+
+				t.b = direct ? (const float *)g->b + k0 * g->bks + j : pb;
+				t.ldb = direct ? g->bks : NR;
+				SG_CPU(tile)(&t, SG_MIN(g->M - i, MR), nr);
+			}
+			k0 += kc;
+		} while (k0 < g->K);
+	}
+}
+
+static void pack_columns(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct gemm *g = arg;
+
+	(void)w;
+	for (; lo < hi; lo++)
+		pack_b(g, g->pb + lo * NR * g->K, lo * NR, SG_MIN(g->N - lo * NR, NR), 0, g->K);
+}
+
+/* Few columns: B is packed whole, A is read where it lies. */
+static void few_columns(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct gemm *g = arg;
+	size_t step = cut(g->K, KC), k0 = 0, j, i, last = SG_MIN(g->M, hi * MR);
+
+	(void)w;
+	do {
+		size_t kc = SG_MIN(g->K - k0, step);
+
+		for (i = lo * MR; i < last; i += MR)
+			for (j = 0; j < g->N; j += NR) {
+				struct tile t = tile_at(g, i, j, k0, kc);
+
+				t.b = g->pb + j * g->K + k0 * NR;
+				SG_CPU(tile)(&t, SG_MIN(g->M - i, MR), SG_MIN(g->N - j, NR));
+			}
+		k0 += kc;
+	} while (k0 < g->K);
+}
+
+/* Panels of B first, then those of A. */
+static void pack_block(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct gemm *g = arg;
+
+	(void)w;
+	for (; lo < hi; lo++) {
+		if (lo < g->npb) {
+			size_t j = lo * NR;
+
+			pack_b(g, g->pb + j * g->kc, g->n0 + j, SG_MIN(g->nc - j, NR), g->k0, g->kc);
+		} else {
+			size_t i = (lo - g->npb) * MR;
+
+			pack_a(g, g->pa + i * g->kc, g->m0 + i, SG_MIN(g->mc - i, MR), g->k0, g->kc);
+		}
+	}
+}
+
+static void run_block(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct gemm *g = arg;
+	size_t groups = ceil_div(g->mc, (size_t)MGROUP * MR), i, j;
+
+	(void)w;
+	for (; lo < hi; lo++) {
+		size_t i0 = lo % groups * MGROUP * MR, i1 = SG_MIN(g->mc, i0 + MGROUP * MR);
+		size_t j0 = lo / groups * NGROUP * NR, j1 = SG_MIN(g->nc, j0 + NGROUP * NR);
+
+		for (j = j0; j < j1; j += NR)
+			for (i = i0; i < i1; i += MR) {
+				struct tile t = tile_at(g, g->m0 + i, g->n0 + j, g->k0, g->kc);
+
+				t.a = g->pa + i * g->kc;
+				t.b = g->pb + j * g->kc;
+				SG_CPU(tile_packed)(&t, SG_MIN(i1 - i, MR), SG_MIN(j1 - j, NR));
+			}
+	}
+}
+
+static int blocked(struct gemm *g)
+{
+	size_t kstep = cut(g->K, KC);
+	size_t mstep = SG_MIN(ceil_div(g->M, MR) * MR, MSTEP);
+	size_t nstep = SG_MIN(ceil_div(g->N, NR) * NR, NSTEP);
+
+	SG_TRY(sg_pool_scratch(g->pool, 0, (mstep + nstep) * kstep * sizeof(float)));
+	g->pb = sg_pool_shared(g->pool);
+	g->pa = g->pb + nstep * kstep;
+	for (g->n0 = 0; g->n0 < g->N; g->n0 += nstep) {
+		g->nc = SG_MIN(g->N - g->n0, nstep);
+		g->k0 = 0;
+		do {
+			g->kc = SG_MIN(g->K - g->k0, kstep);
+			g->npb = ceil_div(g->nc, NR);
+			for (g->m0 = 0; g->m0 < g->M; g->m0 += mstep) {
+				g->mc = SG_MIN(g->M - g->m0, mstep);
+				sg_pool_for(g->pool, g->npb + ceil_div(g->mc, MR), 8, pack_block, g);
+				g->npb = 0;
+				sg_pool_for(g->pool, ceil_div(g->mc, (size_t)MGROUP * MR) *
+					    ceil_div(g->nc, (size_t)NGROUP * NR), 1, run_block, g);
+			}
+			g->k0 += g->kc;
+		} while (g->k0 < g->K);
+	}
+	return 0;
+}
+
+static int gemm(struct sg_device *d, struct gemm g)
+{
+	if (g.dtype != SG_F32 && g.dtype != SG_F16 && g.dtype != SG_BF16)
+		return sg_fail(SG_E_UNSUPPORTED, "no matrix product with %s weights", sg_dtypes[g.dtype].name);
+	if (!g.M || !g.N)
+		return 0;
+	g.pool = d->pool;
+	if (g.M <= 2 * MR) {
+		SG_TRY(sg_pool_scratch(d->pool, (size_t)KC * NR * sizeof(float), 0));
+		sg_pool_for(d->pool, ceil_div(g.N, NR), 2, few_rows, &g);
+		return 0;
+	}
+	if (g.N <= 2 * NR) {
+		SG_TRY(sg_pool_scratch(d->pool, 0, (size_t)2 * NR * g.K * sizeof(float)));
+		g.pb = sg_pool_shared(d->pool);
+		sg_pool_for(d->pool, ceil_div(g.N, NR), 1, pack_columns, &g);
+		sg_pool_for(d->pool, ceil_div(g.M, MR), 8, few_columns, &g);
+		return 0;
+	}
+	return blocked(&g);
+}
+
+int SG_CPU(linear_fwd)(struct sg_device *d, float *y, const float *x, const struct sg_mat *w,
+		       const float *bias, size_t N, size_t E, size_t D, bool add)
+{
+	return gemm(d, (struct gemm){
+		.M = N, .N = E, .K = D, .c = y, .add = add, .bias = bias,
+		.a = x, .ars = D, .aks = 1,
+		.b = w->data, .dtype = w->dtype, .bks = 1, .bjs = D,
+	});
+}
+
+int SG_CPU(linear_dx)(struct sg_device *d, float *dx, const float *dy, const struct sg_mat *w,
+		      size_t N, size_t E, size_t D, bool add)
+{
+	return gemm(d, (struct gemm){
+		.M = N, .N = D, .K = E, .c = dx, .add = add,
+		.a = dy, .ars = E, .aks = 1,
+		.b = w->data, .dtype = w->dtype, .bks = D, .bjs = 1,
+	});
+}
+
+struct bias { float *db; const float *dy; size_t N, E; };
+
+static void bias_columns(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct bias *b = arg;
+	float *restrict db = b->db;
+
+	(void)w;
+	for (size_t i = 0; i < b->N; i++) {
+		const float *dy = b->dy + i * b->E;
+
+		for (size_t j = lo; j < hi; j++)
+			db[j] += dy[j];
+	}
+}
+
+int SG_CPU(linear_dw)(struct sg_device *d, float *dw, float *dbias, const float *dy, const float *x,
+		      size_t N, size_t E, size_t D)
+{
+	if (dbias)
+		sg_pool_for(d->pool, E, 128, bias_columns, &(struct bias){ dbias, dy, N, E });
+	return gemm(d, (struct gemm){
+		.M = E, .N = D, .K = N, .c = dw, .add = true,
+		.a = dy, .ars = 1, .aks = E,
+		.b = x, .dtype = SG_F32, .bks = D, .bjs = 1,
+	});
+}
