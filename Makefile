@@ -1,7 +1,8 @@
 # sg: one Makefile, not recursive. Everything below build/ is made; nothing else is.
 #   make [V=1] [WERROR=1] [CUDA=0] [SAN=address,undefined] [PREFIX=/usr/local] [DESTDIR=]
+#   make setup    install what building and testing needs, or say the one command
 #   make demo     set up what is missing, then grow a model from nothing (no GPU needed)
-#   make check    set up what is missing, then run every test
+#   make check    set up what is missing, then run every test; T='help lint' only some
 -include config.mk                      # local overrides, ignored by git
 
 PREFIX ?= /usr/local
@@ -10,33 +11,47 @@ LIBDIR ?= $(PREFIX)/lib/sg
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 PKG    ?= pkg-config
-NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc))
-CUDA   ?= $(if $(NVCC),1,0)
+NVCC   ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc $(addsuffix /nvcc,$(subst :, ,$(PATH)))))
+CUDA   ?= $(if $(and $(NVCC),$(wildcard kernels/*.cu)),1,0)
 SM     ?= 80 89 90
 OPT    ?= -O2 -g
 VERSION := 0.1.0
 
 # Building needs the libraries; so that `make demo` and `make check` work on a
 # machine that has only git and make, those two install them and start again.
-ifneq ($(filter demo check,$(MAKECMDGOALS)),)
+ifneq ($(filter setup demo check,$(MAKECMDGOALS)),)
 SETUP := $(shell sh tests/setup.sh >&2 && echo ok)
 ifneq ($(SETUP),ok)
 $(error set-up failed, see above)
 endif
+ifeq ($(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(shell nproc)
+endif
 endif
 
-MSGPACK := $(shell $(PKG) --exists msgpack-c && echo msgpack-c || echo msgpack)
+MSGPACK := $(shell $(PKG) --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 DEPS   := libgit2 openssl libzstd $(MSGPACK)
+# Goals that compile; the others need neither compiler nor libraries.
+ifneq ($(filter-out setup clean uninstall,$(or $(MAKECMDGOALS),all)),)
+PKG_CFLAGS := $(shell $(PKG) --cflags $(DEPS) || echo missing)
+ifneq ($(filter missing,$(PKG_CFLAGS)),)
+$(error libraries are missing: run 'make setup')
+endif
+PKG_LIBS := $(shell $(PKG) --libs $(DEPS))
+ifeq ($(NVCC),)
+$(info no nvcc here: building without CUDA, as CUDA=0 says)
+endif
+endif
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings -Wpointer-arith \
           -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-overlength-strings
 CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"' -DSG_MANDIR='"$(MANDIR)"'
 # No contraction and no fast-math anywhere: one source line is one IEEE operation.
-CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(shell $(PKG) --cflags $(DEPS))
+CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(PKG_CFLAGS)
 NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -Xcompiler -fPIC,-Wall \
            $(foreach s,$(SM),-gencode arch=compute_$s,code=sm_$s) -gencode arch=compute_90,code=compute_90
 LDFLAGS += -rdynamic
-LDLIBS += $(shell $(PKG) --libs $(DEPS)) -lm -lpthread -ldl
+LDLIBS += $(PKG_LIBS) -lm -lpthread -ldl
 
 # Each set of flags has its own build folder, so switching never mixes objects.
 B := build/$(if $(filter 1,$(CUDA)),cuda,cpu)$(if $(SAN),-$(subst $(_c),-,$(SAN)))
@@ -53,9 +68,17 @@ ISA_avx512 := -O3 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mf16c
 ISA_avx2   := -O3 -mavx2 -mfma -mf16c
 ISA_scalar := -O3
 
+# The flags that objects were made with; when they change, so do the objects.
+FLAGS := $(CC) $(CPPFLAGS) $(filter-out -Werror,$(CFLAGS)) $(foreach i,$(ISAS),$(ISA_$i)) $(if $(filter 1,$(CUDA)),$(NVCC) $(NVFLAGS))
+ifneq ($(PKG_LIBS),)
+ifneq ($(strip $(FLAGS)),$(strip $(file <$(B)/flags)))
+$(shell mkdir -p $(B))$(file >$(B)/flags,$(FLAGS))
+endif
+endif
+
 LIB_C := $(filter-out $(ISA_C),$(wildcard src/*.c src/*/*.c format/*.c kernels/*.c))
 CMD_C := $(wildcard cmd/*.c)
-TEST_C := $(wildcard tests/*.c tests/unit/*.c tests/kernels/*.c)
+TEST_C := $(wildcard tests/*.c tests/unit/*.c tests/kernels/*.c) cmd/opt.c cmd/print.c cmd/progress.c
 FUZZ_C := $(wildcard tests/fuzz/*.c)
 obj    = $(addprefix $(B)/,$(addsuffix .o,$1))
 ISA_O := $(foreach i,$(ISAS),$(patsubst %.c,$(B)/%.$i.o,$(ISA_C)))
@@ -77,7 +100,7 @@ $(B)/libsg.a: $(call obj,$(LIB_C)) $(ISA_O)
 $(B)/libsg_cuda.so: $(call obj,$(wildcard kernels/*.cu))
 	$(call say,LD,$@)
 	$(Q)$(NVCC) -shared -o $@ $^ -lcublas -lcublasLt
-$(B)/%.c.o: %.c
+$(B)/%.c.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 # What `sg version` prints.
@@ -85,18 +108,18 @@ $(B)/cmd/version.c.o: Makefile
 $(B)/cmd/version.c.o: CPPFLAGS += -DSG_VERSION='"$(VERSION)"' -DSG_BUILD_CUDA=$(CUDA) -DSG_BUILD_SAN='"$(SAN)"' \
 	-DSG_BUILD_LIBS='"$(shell for d in $(DEPS); do printf '%s %s;' $$d "$$($(PKG) --modversion $$d)"; done)"'
 define isa_rule
-$(B)/%.$1.o: %.c
+$(B)/%.$1.o: %.c $(B)/flags
 	$$(call say,CC,$$< ($1))
 	$$(Q)mkdir -p $$(@D) && $$(CC) $$(CPPFLAGS) $$(CFLAGS) $$(ISA_$1) -DSG_ISA=$1 -MMD -MP -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
-$(B)/%.cu.o: %.cu
+$(B)/%.cu.o: %.cu $(B)/flags
 	$(call say,NVCC,$<)
 	$(Q)mkdir -p $(@D) && $(NVCC) $(CPPFLAGS) $(NVFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell test -d $(B) && find $(B) -name '*.d')
 
 check: all $(B)/sg-tests check-headers
-	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests sh tests/run.sh
+	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests sh tests/run.sh $(T)
 # Every header must compile alone, as C11.
 HDRS := $(wildcard src/*.h src/*/*.h format/*.h kernels/*.h cmd/*.h)
 check-headers: $(HDRS:%=$(B)/%.ok)
@@ -104,6 +127,8 @@ $(B)/%.h.ok: %.h
 	$(call say,HDR,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DSG_ISA=scalar -Wno-unused -x c -fsyntax-only $< && touch $@
 
+setup:
+	@echo 'all that building and testing needs is here'
 demo: all
 	$(Q)SG=$(CURDIR)/$(B)/sg sh tests/demo.sh
 
@@ -121,6 +146,6 @@ uninstall:
 	for p in man/*.[157]; do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 clean:
 	rm -rf build
-.PHONY: all check check-headers demo install uninstall clean
+.PHONY: all setup check check-headers demo install uninstall clean
 .DELETE_ON_ERROR:
 _c := ,

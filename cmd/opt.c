@@ -81,7 +81,7 @@ static int set_choice(const struct sg_opt *o, const char *val)
 {
 	size_t n = strlen(val);
 
-	for (const char *w = o->arg; n && w; w = strchr(w, '|')) {
+	for (const char *w = o->arg; n && w && !strchr(val, '|'); w = strchr(w, '|')) {
 		w += *w == '|';
 		if (!strncmp(w, val, n) && (!w[n] || w[n] == '|')) {
 			*(const char **)o->to = val;
