@@ -45,7 +45,7 @@ awk -v name="$name" -v rc=$rc -v spent=$spent -v limit="$limit" -v all="$SG_TEST
 { last[++lines] = $0; if (open || all || /^# .* took /) print name ": " $0 }
 END {
 	why = ""
-	if (rc == 124 || rc == 137) why = "ran longer than " limit " s"
+	if (rc == 124 || (rc == 137 && spent >= limit)) why = "ran longer than " limit " s"
 	else if (!planned) why = "ended without a plan, exit " rc " after " ran + 0 " tests"
 	else if (plan != ran) why = "planned " plan " tests, ran " ran + 0
 	else if (rc && !fail) why = "exit " rc " though no test failed"
