@@ -1,5 +1,6 @@
 #include "format/zip.h"
 #include "base/error.h"
+#include "base/mem.h"
 #include <pthread.h>
 #include <zstd.h>
 
@@ -33,7 +34,7 @@ static struct contexts *contexts(void)
 	x = have_key ? pthread_getspecific(key) : NULL;
 	if (x || !have_key)
 		return x;
-	x = calloc(1, sizeof(*x));	/* not sg_calloc: kept past the call, so not the test's to fail */
+	x = sg_calloc(1, sizeof(*x));
 	if (!x)
 		return NULL;
 	x->c = ZSTD_createCCtx();

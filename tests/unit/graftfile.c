@@ -1,6 +1,10 @@
 #include "format/graftfile.h"
 #include "base/error.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "format/chunk.h"
 #include "tests/test.h"
+#include <unistd.h>
 
 #define ID_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define ID_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -141,4 +145,83 @@ TEST(graftfile_write_refuses)
 	CHECK(sg_graftfile_write(&b, &g) < 0 && !b.len);
 	sg_graftfile_release(&g);
 	sg_buf_release(&b);
+}
+
+/* ---- the second reader, tests/readers/graft.py ---- */
+
+static int put_chunks(const char *folder, const unsigned char *data, size_t n, unsigned width)
+{
+	size_t size = sg_chunk_size(n);
+	struct sg_buf b = { 0 };
+	char path[300];
+	int rc = sg_dir_make(folder);
+
+	for (size_t at = 0; rc >= 0 && at < n; at += size) {
+		sg_buf_clear(&b);
+		rc = sg_chunk_encode(&b, data + at, SG_MIN(size, n - at), width, 1);
+		snprintf(path, sizeof(path), "%s/%04zu", folder, at / size);
+		if (rc >= 0)
+			rc = sg_file_write(path, b.data, b.len);
+	}
+	sg_buf_release(&b);
+	return rc;
+}
+
+/* Three tensors, so that every codec is used. */
+static int put_graft(const char *folder, struct sg_graftfile *g, unsigned char *data, size_t n)
+{
+	struct sg_buf b = { 0 };
+	char path[200];
+	int rc = 0;
+
+	memcpy(g->base, ID_0, sizeof(g->base));
+	SG_TRY(sg_graftfile_set_kind(g, "phi"));
+	SG_TRY(sg_graftfile_set_str(g, "note", "caf\xc3\xa9 \"\\\n\x01\x7f"));
+	SG_TRY(sg_graftfile_set_i64(g, "r", -9007199254740993));
+	for (unsigned k = 0; rc >= 0 && k < 3; k++) {
+		static const char *const names[3] = { "raw", "zstd", "planes" };
+		size_t shape[2] = { n / 8, 2 };
+
+		for (size_t i = 0; i < n; i++) {
+			uint64_t x = sg_rng_u64(k, 0, i);
+
+			data[i] = k == 0 ? (unsigned char)x : k == 1 ? (unsigned char)(x % 10 ? 0 : i >> 6)
+				: i % 4 == 3 ? 0x3c : (unsigned char)x;
+		}
+		rc = sg_graftfile_add_tensor(g, names[k], SG_F32, 2, shape, data);
+		snprintf(path, sizeof(path), "%s/data/%s", folder, names[k]);
+		if (rc >= 0)
+			rc = put_chunks(path, data, n, 4);
+	}
+	snprintf(path, sizeof(path), "%s/graft.json", folder);
+	if (rc >= 0)
+		rc = sg_graftfile_write(&b, g);
+	if (rc >= 0)
+		rc = sg_file_write(path, b.data, b.len);
+	sg_buf_release(&b);
+	return rc;
+}
+
+TEST(graftfile_second_reader)
+{
+	size_t n = 200000;
+	char folder[] = "/tmp/sg-graftfile-XXXXXX", command[200], said[100] = "", id[SG_SHA256_HEX];
+	struct sg_graftfile g = { 0 };
+	unsigned char *data;
+	FILE *f;
+
+	if (system("command -v python3 zstd >/dev/null 2>&1 && python3 -c 'import json' 2>/dev/null"))
+		SKIP("python3 and zstd");
+	PASS(SG_NEW(data, n));
+	CHECK(mkdtemp(folder));
+	PASS(put_graft(folder, &g, data, n));
+	PASS(sg_graftfile_id(id, &g));
+	snprintf(command, sizeof(command), "python3 tests/readers/graft.py %s", folder);
+	f = popen(command, "r");
+	CHECK(f);
+	CHECK(fgets(said, sizeof(said), f));
+	CHECK(!pclose(f) && !strncmp(said, id, 64));
+	PASS(sg_dir_remove(folder));
+	sg_graftfile_release(&g);
+	free(data);
 }

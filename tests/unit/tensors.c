@@ -1,5 +1,6 @@
 #include "format/tensors.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "format/rd.h"
 #include "format/shards.h"
@@ -227,6 +228,26 @@ TEST(tensors_write)
 	PASS(sg_file_read(&a, in_folder("empty"), 4096));
 	CHECK(a.len == 16 && !memcmp(a.data + 8, "{}      ", 8));
 	sg_buf_release(&a);
+	sg_buf_release(&b);
+	PASS(sg_dir_remove(folder));
+}
+
+/* The file that safetensors 0.8 for python writes for these tensors. */
+TEST(tensors_golden)
+{
+	const struct sg_tensor_put t[] = {
+		{ "z", SG_F16, 1, { 3 }, halves }, { "y", SG_F32, 2, { 2, 3 }, floats },
+		{ "x", SG_F32, 0, { 0 }, floats + 2 }, { "e", SG_BOOL, 1, { 0 }, NULL },
+	};
+	const struct sg_tensor_meta meta = { "format", "pt" };
+	struct sg_buf b = { 0 };
+	char hex[SG_SHA256_HEX];
+
+	CHECK(make_folder());
+	PASS(write_one("golden", t, 4, &meta, 1));
+	PASS(sg_file_read(&b, in_folder("golden"), 4096));
+	PASS(sg_sha256_hex(hex, b.data, b.len));
+	CHECK(!strcmp(hex, "378e215a2a9d5db4c874e1421c2097cef9d42651e905626f94afa0519c4e85c1"));
 	sg_buf_release(&b);
 	PASS(sg_dir_remove(folder));
 }
