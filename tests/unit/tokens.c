@@ -96,3 +96,33 @@ TEST(tokens_damage_is_found)
 	sg_buf_release(&f);
 	sg_tokens_builder_release(&b);
 }
+
+/* What another program, written from the page alone, reads out of a shard. */
+TEST(tokens_second_reader)
+{
+	static const char want[] =
+		"11 01000000000000000000000000000000 1 5 300\n"
+		"0 02000000000000000000000000000000\n"
+		"22 03000000000000000000000000000000 300 0 7\n";
+	static const uint32_t vocab[] = { 512, 70000 };
+	char got[512];
+
+	if (system("python3 -c '' 2>/dev/null"))
+		SKIP("python3");
+	PASS(sg_dir_make("build"));
+	for (size_t i = 0; i < SG_LEN(vocab); i++) {
+		struct sg_tokens_builder b = { 0 };
+		size_t n;
+		FILE *f;
+
+		PASS(build(&b, vocab[i]));
+		PASS(sg_tokens_builder_write(&b, path));
+		sg_tokens_builder_release(&b);
+		CHECK((f = popen("python3 tests/golden/tokens_read.py build/tmp-tokens", "r")));
+		n = fread(got, 1, sizeof(got) - 1, f);
+		got[n] = '\0';
+		CHECK(pclose(f) == 0);
+		CHECK(!strcmp(got, want));
+		remove(path);
+	}
+}
