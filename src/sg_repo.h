@@ -62,15 +62,15 @@ void sg_view_release(struct sg_view *v);
 int sg_view_base(struct sg_view *v, const struct sg_progress *progress);
 int sg_view_tokenizer(struct sg_view *v);
 
-/* A graft that a commit holds, with where its payload is read from. */
+/* Where a graft's payload is read from: the commit that holds its folder. */
 struct sg_stored { struct sg_repo *r; struct sg_oid commit; char id[SG_SHA256_HEX]; };
 /* Parses grafts/<id16>/graft.json of a commit and proves the id. */
 int sg_stored_graft(struct sg_graft **out, struct sg_repo *r, const struct sg_oid *commit, const char *id16);
 
 /*
  * The view's model, with `extra` candidates (each from its own commit) on top and
- * with the grafts named in `without` left out. *stored keeps the payload sources
- * alive; both are released together.
+ * with the grafts named in `without` left out. Payloads are read at once; the view
+ * must outlive *out. cap: most tokens of a pass.
  */
 struct sg_extra { struct sg_oid commit; char id[SG_SHA256_HEX]; };
 int sg_view_compose(struct sg_composed *out, struct sg_view *v, const struct sg_extra *extra, size_t n_extra,

@@ -1,0 +1,131 @@
+/* Opening, making, and finding one's way in a registry. */
+#include "sg_repo.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+int sg_open(struct sg_repo **out, const struct sg_open_opts *o)
+{
+	struct sg_repo *r;
+	int rc;
+
+	SG_TRY(SG_NEW(r, 1));
+	r->threads = o->threads;
+	r->device_name = sg_strdup(o->device ? o->device : "auto");
+	rc = r->device_name ? sg_registry_open(&r->reg, o->start) : -SG_E_NOMEM;
+	if (rc < 0)
+		sg_close(r);
+	else
+		*out = r;
+	return rc;
+}
+
+void sg_close(struct sg_repo *r)
+{
+	if (!r)
+		return;
+	if (r->dev_open)
+		sg_device_close(&r->dev);
+	sg_registry_free(r->reg);
+	free(r->device_name);
+	free(r);
+}
+
+const char *sg_repo_dir(const struct sg_repo *r)
+{
+	return sg_registry_dir(r->reg);
+}
+
+char *sg_repo_path(const struct sg_repo *r, const char *name)
+{
+	return sg_path_join(sg_registry_dir(r->reg), name);
+}
+
+int sg_repo_device(struct sg_device **out, struct sg_repo *r)
+{
+	if (!r->dev_open) {
+		SG_TRY(sg_device_open(&r->dev, r->device_name, r->threads));
+		r->dev_open = true;
+	}
+	*out = &r->dev;
+	return 0;
+}
+
+/* --- messages -------------------------------------------------------------- */
+
+int sg_message(struct sg_buf *out, const char *subject, const char *body)
+{
+	SG_TRY(sg_buf_fmt(out, "%s\n\n", subject));
+	return body && *body ? sg_buf_fmt(out, "%s\n\n", body) : 0;
+}
+
+int sg_message_trailer(struct sg_buf *out, const char *key, const char *fmt, ...)
+{
+	char value[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	return sg_buf_fmt(out, "%s: %s\n", key, value);
+}
+
+/* --- changes of the line of growth ------------------------------------------ */
+
+int sg_change_begin(struct sg_change *c, struct sg_repo *r)
+{
+	int rc;
+
+	*c = (struct sg_change){ .r = r };
+	SG_TRY(sg_head_get(&c->ref, r->reg));
+	rc = sg_ref_get(&c->head, r->reg, c->ref);
+	if (rc == -SG_E_NOTFOUND)
+		rc = 0;
+	if (rc >= 0)
+		rc = sg_packer_open(&c->pack, r->reg);
+	if (rc >= 0)
+		rc = sg_tree_edit(&c->tree, r->reg, sg_oid_is_zero(&c->head) ? NULL : &c->head);
+	if (rc < 0)
+		sg_change_release(c);
+	return rc;
+}
+
+int sg_change_done_ref(struct sg_change *c, struct sg_oid *out, const char *ref, const struct sg_oid *old,
+		       const struct sg_oid *parents, size_t n_parents, const char *message)
+{
+	struct sg_oid tree, commit;
+	char *subject;
+	int rc;
+
+	SG_TRY(sg_tree_write(&tree, c->tree, c->pack));
+	SG_TRY(sg_commit_make(&commit, c->r->reg, c->pack, &tree, parents, n_parents, message));
+	SG_TRY(sg_packer_commit(c->pack));
+	subject = sg_commit_subject(message);
+	rc = subject ? sg_ref_set(c->r->reg, ref, &commit, old, subject) : -SG_E_NOMEM;
+	free(subject);
+	if (rc >= 0 && out)
+		*out = commit;
+	return rc;
+}
+
+int sg_change_done(struct sg_change *c, struct sg_oid *out, const struct sg_oid *second, const char *message)
+{
+	struct sg_oid parents[2];
+	size_t n = 0;
+
+	if (!sg_oid_is_zero(&c->head))
+		parents[n++] = c->head;
+	if (second)
+		parents[n++] = *second;
+	return sg_change_done_ref(c, out, c->ref, sg_oid_is_zero(&c->head) ? NULL : &c->head, parents, n, message);
+}
+
+void sg_change_release(struct sg_change *c)
+{
+	sg_tree_free(c->tree);
+	sg_packer_free(c->pack);
+	free(c->ref);
+	*c = (struct sg_change){ 0 };
+}
