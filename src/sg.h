@@ -46,7 +46,7 @@ struct sg_base_info {
 	char *config;			/* JSON text */
 	char *path;			/* where its weights are bound, NULL: nowhere or not needed */
 	bool embedded, made;		/* weights in the registry; made from a seed */
-	size_t vocab, d, layers, heads, kv_heads, head_dim, ffn, tensors;
+	size_t tensors;
 	uint64_t parameters;
 };
 int sg_base_info(struct sg_base_info *out, struct sg_repo *r, const char *rev);
