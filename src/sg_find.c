@@ -1,0 +1,156 @@
+/* Words to grafts: an id, the beginning of one, or a name. */
+#include "sg_repo.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16)
+{
+	struct sg_json_doc doc = { 0 };
+	struct sg_buf b = { 0 };
+	const char *name = NULL;
+	char path[64], *out = NULL;
+
+	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id16);
+	if (sg_tree_read(&b, r->reg, commit, path, 64 << 20) >= 0 &&
+	    sg_json_parse(&doc, b.data, b.len, path) >= 0 && sg_json_str(sg_json_root(&doc), "name", &name) >= 0 && name)
+		out = sg_strdup(name);
+	sg_json_release(&doc);
+	sg_buf_release(&b);
+	return out;
+}
+
+static int full_id(char hex[SG_SHA256_HEX], struct sg_repo *r, const struct sg_oid *commit, const char *id16)
+{
+	struct sg_buf b = { 0 };
+	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "grafts/%.16s/graft.json", id16);
+	rc = sg_tree_read(&b, r->reg, commit, path, SG_GRAFTFILE_MAX);
+	if (rc >= 0)
+		rc = sg_sha256_hex(hex, b.data, b.len);
+	sg_buf_release(&b);
+	return rc;
+}
+
+/* A search in progress: what has matched so far. */
+struct search { struct sg_repo *r; const char *word; bool hex; struct sg_found *out; size_t hits; };
+
+static bool matches(const struct search *s, const char *id16, const char *name)
+{
+	size_t n = strlen(s->word);
+
+	return (s->hex && !strncmp(s->word, id16, SG_MIN(n, 16))) || (name && !strcmp(s->word, name));
+}
+
+/* One graft in one place; the first place where an id is found stays. */
+static int offer(struct search *s, enum sg_graft_where where, const struct sg_oid *commit, const char *id16,
+		 const char *ref)
+{
+	char id[SG_SHA256_HEX], *name = sg_graft_name(s->r, commit, id16);
+	int rc = 0;
+
+	if (matches(s, id16, name)) {
+		rc = full_id(id, s->r, commit, id16);
+		if (rc >= 0 && s->hex && strlen(s->word) > 16 && strncmp(id, s->word, strlen(s->word)))
+			goto out;
+		if (rc >= 0 && !(s->hits && !strcmp(s->out->id, id)) && s->hits++ == 0) {
+			s->out->where = where;
+			s->out->commit = *commit;
+			strcpy(s->out->id, id);
+			s->out->ref = ref ? sg_strdup(ref) : NULL;
+			s->out->name = name;
+			name = NULL;
+		}
+	}
+out:
+	free(name);
+	return rc;
+}
+
+static int look_active(struct search *s)
+{
+	struct sg_tree_list l = { 0 };
+	struct sg_oid head;
+	int rc = sg_rev_parse(&head, s->r->reg, "HEAD");
+
+	if (rc >= 0)
+		rc = sg_tree_list(&l, s->r->reg, &head, "grafts");
+	for (size_t i = 0; rc >= 0 && i < l.n; i++)
+		rc = offer(s, SG_ACTIVE, &head, l.entry[i].name, NULL);
+	sg_tree_list_release(&l);
+	return rc == -SG_E_NOTFOUND ? 0 : rc;
+}
+
+static int look_refs(struct search *s, const char *prefix, enum sg_graft_where where)
+{
+	struct sg_refs l = { 0 };
+	int rc = sg_ref_list(&l, s->r->reg, prefix);
+
+	for (size_t i = 0; rc >= 0 && i < l.n; i++)
+		rc = offer(s, where, &l.ref[i].oid, l.ref[i].name + strlen(prefix), l.ref[i].name);
+	sg_refs_release(&l);
+	return rc;
+}
+
+/* Grafts of the past: accept commits name them in a trailer. */
+static int look_commit(void *arg, const struct sg_commit *c)
+{
+	struct search *s = arg;
+	char *id = NULL, *op = NULL;
+	int rc = 0;
+
+	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && !strcmp(op, "accept") &&
+	    sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7)) {
+		char id16[17];
+
+		snprintf(id16, sizeof(id16), "%.16s", id + 7);
+		rc = offer(s, SG_PAST, &c->id, id16, NULL);
+	}
+	free(id);
+	free(op);
+	return rc < 0 && rc != -SG_E_NOTFOUND ? rc : 0;
+}
+
+static int look_past(struct search *s)
+{
+	struct sg_oid head;
+
+	SG_TRY(sg_rev_parse(&head, s->r->reg, "HEAD"));
+	return sg_history_walk(s->r->reg, &head, 1, NULL, 0, 0, look_commit, s);
+}
+
+int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word)
+{
+	struct sg_found found = { 0 };
+	struct search s = { .r = r, .word = word, .out = &found };
+	size_t n = strspn(word, "0123456789abcdef");
+	int rc;
+
+	s.hex = !word[n] && n >= 4 && n <= 64;
+	rc = look_active(&s);
+	if (rc >= 0)
+		rc = look_refs(&s, "refs/sg/cand/", SG_CANDIDATE);
+	if (rc >= 0)
+		rc = look_refs(&s, "refs/sg/deferred/", SG_DEFERRED);
+	if (rc >= 0)
+		rc = look_refs(&s, "refs/sg/rejected/", SG_REJECTED);
+	if (rc >= 0 && !s.hits)
+		rc = look_past(&s);
+	if (rc >= 0 && !s.hits)
+		rc = sg_fail(SG_E_NOTFOUND, "no graft '%s'", word);
+	if (rc >= 0 && s.hits > 1)
+		rc = sg_fail(SG_E_ERROR, "'%s' means more than one graft; give more of its id", word);
+	if (rc < 0)
+		sg_found_release(&found);
+	else
+		*out = found;
+	return rc;
+}
+
+void sg_found_release(struct sg_found *f)
+{
+	free(f->ref);
+	free(f->name);
+	*f = (struct sg_found){ 0 };
+}
