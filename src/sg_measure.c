@@ -35,14 +35,13 @@ static int measure(double *nats, uint32_t *tokens, struct sg_pass *pass, struct 
 	return (int)n;
 }
 
-int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t window,
-	       size_t rows, const char *what, const struct sg_progress *progress)
+int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t docs,
+	       size_t window, size_t rows, const char *what, const struct sg_progress *progress)
 {
 	struct sg_pass pass = { 0 };
 	struct sg_batch b = { 0 };
 	struct sg_walk w;
 	float *loss = NULL;
-	size_t docs = (size_t)t->docs;
 	int rc;
 
 	memset(nats, 0, docs * sizeof(*nats));
@@ -54,8 +53,8 @@ int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct 
 	if (rc >= 0)
 		rc = SG_NEW(loss, rows);
 	if (rc >= 0) {
-		sg_walk_init(&w, t, window, 0, t->docs);
-		rc = measure(nats, tokens, &pass, &b, loss, &w, t->tokens - t->docs, what, progress);
+		sg_walk_init(&w, t, window, 0, docs);
+		rc = measure(nats, tokens, &pass, &b, loss, &w, sg_tokens_begin(t, docs) - docs, what, progress);
 	}
 	if (pass.m)
 		sg_pass_release(&pass);

@@ -92,6 +92,19 @@ int sg_change_begin(struct sg_change *c, struct sg_repo *r)
 	return rc;
 }
 
+int sg_change_begin_at(struct sg_change *c, struct sg_repo *r, const struct sg_oid *commit)
+{
+	int rc;
+
+	*c = (struct sg_change){ .r = r, .head = *commit };
+	rc = sg_packer_open(&c->pack, r->reg);
+	if (rc >= 0)
+		rc = sg_tree_edit(&c->tree, r->reg, commit);
+	if (rc < 0)
+		sg_change_release(c);
+	return rc;
+}
+
 int sg_change_done_ref(struct sg_change *c, struct sg_oid *out, const char *ref, const struct sg_oid *old,
 		       const struct sg_oid *parents, size_t n_parents, const char *message)
 {

@@ -107,6 +107,8 @@ struct sg_change {
 	struct sg_tree *tree;
 };
 int sg_change_begin(struct sg_change *c, struct sg_repo *r);
+/* The same on another commit, for another ref (sg_change_done_ref). */
+int sg_change_begin_at(struct sg_change *c, struct sg_repo *r, const struct sg_oid *commit);
 /* Commits with the message; second (may be NULL) is a second parent. BUSY when the
  * branch moved meanwhile. *out may be NULL. */
 int sg_change_done(struct sg_change *c, struct sg_oid *out, const struct sg_oid *second, const char *message);
@@ -135,11 +137,11 @@ void sg_sets_release(struct sg_sets *s);
 /* --- measuring -------------------------------------------------------------- */
 
 /*
- * Sum of loss over the scored tokens of every document, in f64, tokens in order;
- * tokens[d] the number of them. `rows`: tokens of one pass.
+ * Sum of loss over the scored tokens of the first `docs` documents, in f64, tokens
+ * in order; tokens[d] the number of them. `rows`: tokens of one pass.
  */
-int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t window,
-	       size_t rows, const char *what, const struct sg_progress *progress);
+int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t docs,
+	       size_t window, size_t rows, const char *what, const struct sg_progress *progress);
 /* Tokens of one pass when nobody says: large enough for the GEMMs, at least a window. */
 size_t sg_rows(size_t window);
 

@@ -15,6 +15,7 @@ void sg_recipe_default(struct sg_recipe *r)
 void sg_recipe_release(struct sg_recipe *r)
 {
 	free(r->type);
+	free(r->name);
 	sg_names_release(&r->sites);
 	sg_names_release(&r->hyper);
 	sg_names_release(&r->data);
@@ -59,6 +60,10 @@ int sg_recipe_emit(struct sg_buf *out, const struct sg_recipe *r)
 	sg_jsonw_str(&w, "sg-recipe-1");
 	sg_jsonw_key(&w, "type");
 	sg_jsonw_str(&w, r->type);
+	if (r->name) {
+		sg_jsonw_key(&w, "name");
+		sg_jsonw_str(&w, r->name);
+	}
 	sg_jsonw_key(&w, "parent");
 	sg_jsonw_str(&w, r->parent);
 	emit_names(&w, "sites", &r->sites);
@@ -101,6 +106,10 @@ static int parse(struct sg_recipe *r, const struct sg_json *o, const char *what)
 	if (!s)
 		return sg_fail(SG_E_CORRUPT, "%s: 'type' is missing", what);
 	SG_TRY((r->type = sg_strdup(s)) ? 0 : -SG_E_NOMEM);
+	s = NULL;
+	SG_TRY(sg_json_str(o, "name", &s));
+	if (s)
+		SG_TRY((r->name = sg_strdup(s)) ? 0 : -SG_E_NOMEM);
 	s = NULL;
 	SG_TRY(sg_json_str(o, "parent", &s));
 	if (!s || !sg_is_sha256(s))

@@ -10,6 +10,7 @@ SG_C_BEGIN
  */
 struct sg_recipe {
 	char *type;			/* graft type */
+	char *name;			/* of the graft, may be NULL; decides nothing */
 	struct sg_names sites, hyper;	/* resolved site names; "key=value" */
 	struct sg_names data;		/* "name:id" of the train sets, in order */
 	char parent[SG_SHA256_HEX];	/* state that it is trained on */
