@@ -142,8 +142,15 @@ void sg_sets_release(struct sg_sets *s);
  */
 int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t docs,
 	       size_t window, size_t rows, const char *what, const struct sg_progress *progress);
+/* The same for the ids of one document that is in no shard. */
+int sg_measure_ids(double *nats, uint32_t *tokens, struct sg_model *m, const int32_t *ids, size_t n, size_t window,
+		   size_t rows, const char *what, const struct sg_progress *progress);
 /* Tokens of one pass when nobody says: large enough for the GEMMs, at least a window. */
 size_t sg_rows(size_t window);
+
+/* accept.json of a judged receipt, and its numbers as trailers. */
+int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha);
+int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p);
 
 /* Line and trailers of a message. */
 int sg_message(struct sg_buf *out, const char *subject, const char *body);

@@ -1,0 +1,172 @@
+/* Losses of a composition on data sets and files. */
+#include "sg_repo.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+/* A composed model to measure with, and what keeps it alive. */
+struct bench {
+	struct sg_view view;
+	struct sg_composed model;
+	char state[SG_SHA256_HEX];
+	size_t window, rows;
+};
+
+static int open_bench(struct bench *b, struct sg_repo *r, const char *rev, const char *cand, uint64_t window,
+		      uint64_t batch, const struct sg_progress *progress)
+{
+	struct sg_extra extra = { .id = "" };
+	struct sg_found f = { 0 };
+	int rc = sg_view_open(&b->view, r, rev);
+
+	if (rc >= 0 && cand) {
+		rc = sg_find_graft(&f, r, cand);
+		extra.commit = f.commit;
+		strcpy(extra.id, f.id);
+		sg_found_release(&f);
+	}
+	if (rc >= 0)
+		rc = sg_view_base(&b->view, progress);
+	if (rc >= 0) {
+		size_t max = sg_checkpoint_desc(b->view.ckpt)->max_pos;
+
+		b->window = window ? (size_t)window : SG_MIN(max, 512);
+		b->rows = batch ? SG_MAX((size_t)batch, b->window) : sg_rows(b->window);
+		rc = sg_view_compose(&b->model, &b->view, &extra, cand != NULL, NULL, b->rows);
+	}
+	return rc < 0 ? rc : sg_view_state(b->state, &b->view, &extra, cand != NULL, NULL);
+}
+
+static void close_bench(struct bench *b)
+{
+	sg_composed_release(&b->model);
+	sg_view_release(&b->view);
+}
+
+/* Documents of t, measured and summed. */
+static int line_of(struct sg_eval_line *out, struct bench *b, const struct sg_tokens *t, const char *what,
+		   const struct sg_progress *progress)
+{
+	size_t docs = (size_t)t->docs;
+	uint32_t *tokens = NULL;
+	double *nats = NULL;
+	int rc = SG_NEW(nats, docs);
+
+	if (rc >= 0)
+		rc = SG_NEW(tokens, docs);
+	if (rc >= 0)
+		rc = sg_measure(nats, tokens, &b->model.model, t, docs, b->window, b->rows, what, progress);
+	if (rc >= 0)
+		rc = sg_sha256_hex(out->losses, nats, docs * sizeof(*nats));
+	out->docs = docs;
+	for (size_t d = 0; rc >= 0 && d < docs; d++) {
+		out->nats += nats[d];
+		out->tokens += tokens[d];
+		out->bytes += sg_tokens_bytes(t, d);
+	}
+	free(nats);
+	free(tokens);
+	return rc;
+}
+
+static bool wanted(const struct sg_names *sets, const char *name)
+{
+	for (size_t i = 0; i < sets->n; i++)
+		if (!strcmp(sets->name[i], name))
+			return true;
+	return false;
+}
+
+static int eval_sets(struct sg_eval_info *out, struct bench *b, const struct sg_sets *sets,
+		     const struct sg_names *names, const struct sg_progress *progress)
+{
+	SG_TRY(SG_NEW(out->line, sets->n));
+	for (size_t i = 0; i < sets->n; i++) {
+		const struct sg_set *s = &sets->set[i];
+		struct sg_eval_line *l = &out->line[out->n];
+
+		if (names->n ? !wanted(names, s->manifest.name) : !s->present)
+			continue;
+		if (!s->present)
+			return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
+				       s->manifest.name);
+		out->n++;
+		l->set = sg_strdup(s->manifest.name);
+		l->role = sg_strdup(sg_role_name(s->manifest.role));
+		if (!l->set || !l->role)
+			return -SG_E_NOMEM;
+		SG_TRY(line_of(l, b, &s->shard.t, l->set, progress));
+	}
+	return 0;
+}
+
+int sg_eval(struct sg_eval_info *out, struct sg_repo *r, const char *rev, const char *cand,
+	    const struct sg_names *sets, uint64_t window, uint64_t batch, const struct sg_progress *progress)
+{
+	struct sg_eval_info e = { .n = 0 };
+	struct sg_sets all = { 0 };
+	struct bench b = { 0 };
+	int rc = open_bench(&b, r, rev, cand, window, batch, progress);
+
+	if (rc >= 0)
+		rc = sg_sets_open(&all, r, &b.view.commit);
+	for (size_t i = 0; rc >= 0 && i < sets->n; i++)
+		if (!sg_sets_find(&all, sets->name[i]))
+			rc = sg_fail(SG_E_NOTFOUND, "no data set '%s'", sets->name[i]);
+	if (rc >= 0)
+		rc = eval_sets(&e, &b, &all, sets, progress);
+	strcpy(e.state, b.state);
+	sg_sets_release(&all);
+	close_bench(&b);
+	if (rc < 0)
+		sg_eval_info_release(&e);
+	else
+		*out = e;
+	return rc;
+}
+
+static int measure_ids(struct sg_eval_line *l, struct bench *b, const struct sg_ids *ids, const char *what,
+		       const struct sg_progress *progress)
+{
+	uint32_t tokens;
+	int rc = sg_measure_ids(&l->nats, &tokens, &b->model.model, ids->id, ids->n, b->window, b->rows, what, progress);
+
+	l->tokens = tokens;
+	l->docs = 1;
+	return rc < 0 ? rc : sg_sha256_hex(l->losses, &l->nats, sizeof(l->nats));
+}
+
+int sg_eval_file(struct sg_eval_line *out, struct sg_repo *r, const char *rev, const char *cand, const char *path,
+		 uint64_t window, uint64_t batch, const struct sg_progress *progress)
+{
+	struct sg_eval_line l = { 0 };
+	struct sg_map map = { 0 };
+	struct sg_ids ids = { 0 };
+	struct bench b = { 0 };
+	int rc = open_bench(&b, r, rev, cand, window, batch, progress);
+
+	if (rc >= 0)
+		rc = sg_map_open(&map, path);
+	if (rc >= 0)
+		rc = sg_view_tokenizer(&b.view);
+	if (rc >= 0)
+		rc = sg_tokenizer_document(b.view.tok, &ids, (const char *)map.data, map.size);
+	if (rc >= 0)
+		rc = measure_ids(&l, &b, &ids, path, progress);
+	l.bytes = map.size;
+	sg_map_release(&map);
+	sg_ids_release(&ids);
+	close_bench(&b);
+	if (rc >= 0)
+		*out = l;
+	return rc;
+}
+
+void sg_eval_info_release(struct sg_eval_info *e)
+{
+	for (size_t i = 0; e->line && i < e->n; i++) {
+		free(e->line[i].set);
+		free(e->line[i].role);
+	}
+	free(e->line);
+	*e = (struct sg_eval_info){ 0 };
+}

@@ -1,0 +1,630 @@
+/*
+ * Validation, and what follows from it. A validation leaves a report commit on
+ * refs/sg/report/<id16>/<worker> that holds the receipt; an accept merges the
+ * candidate into the line and takes the receipt along.
+ */
+#include "sg_repo.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "gate/gate.h"
+#include <math.h>
+#include <unistd.h>
+
+#define ROLLBACK_DOCS 8		/* documents that the rollback check measures again */
+#define RECEIPT_MAX ((size_t)256 << 20)
+
+struct judge {
+	struct sg_repo *r;
+	struct sg_found cand;
+	struct sg_view view;
+	struct sg_sets sets;
+	struct sg_policy policy;
+	struct sg_receipt receipt;
+	struct sg_extra extra;
+	uint64_t window;
+	const struct sg_progress *progress;
+};
+
+/* --- what is judged ---------------------------------------------------------- */
+
+/* Context that the candidate was trained with. */
+static int trained_window(uint64_t *out, struct sg_repo *r, const struct sg_found *f)
+{
+	struct sg_json_doc doc = { 0 };
+	struct sg_buf b = { 0 };
+	char path[64];
+	int64_t seq = 256;
+	int rc;
+
+	snprintf(path, sizeof(path), "grafts/%.16s/train.json", f->id);
+	rc = sg_tree_read(&b, r->reg, &f->commit, path, 64 << 20);
+	if (rc == -SG_E_NOTFOUND)
+		rc = 0;		/* an imported graft was not trained here */
+	else if (rc >= 0)
+		rc = sg_json_parse(&doc, b.data, b.len, path);
+	if (rc >= 0 && doc.nodes)
+		rc = sg_json_i64(sg_json_get(sg_json_root(&doc), "recipe"), "seq", 1, 1 << 20, &seq);
+	*out = (uint64_t)seq;
+	sg_json_release(&doc);
+	sg_buf_release(&b);
+	return rc;
+}
+
+static int read_policy(struct sg_policy *out, struct sg_repo *r, const struct sg_oid *commit)
+{
+	struct sg_buf b = { 0 };
+	int rc = sg_tree_read(&b, r->reg, commit, "policy", 1 << 20);
+
+	if (rc >= 0)
+		rc = sg_policy_parse(out, b.data, b.len, "policy");
+	sg_buf_release(&b);
+	return rc;
+}
+
+static int open_judge(struct judge *j, const char *word, uint64_t window)
+{
+	SG_TRY(sg_find_graft(&j->cand, j->r, word));
+	if (j->cand.where == SG_ACTIVE)
+		return sg_fail(SG_E_EXISTS, "graft %.16s is active already", j->cand.id);
+	SG_TRY(sg_view_open(&j->view, j->r, NULL));
+	SG_TRY(sg_sets_open(&j->sets, j->r, &j->view.commit));
+	SG_TRY(read_policy(&j->policy, j->r, &j->view.commit));
+	j->extra.commit = j->cand.commit;
+	strcpy(j->extra.id, j->cand.id);
+	j->window = window;
+	return window ? 0 : trained_window(&j->window, j->r, &j->cand);
+}
+
+static void close_judge(struct judge *j)
+{
+	sg_receipt_release(&j->receipt);
+	sg_policy_release(&j->policy);
+	sg_sets_release(&j->sets);
+	sg_view_release(&j->view);
+	sg_found_release(&j->cand);
+}
+
+/* --- the use counter --------------------------------------------------------- */
+
+/* Does a report commit's message say that it used the set? */
+static bool used_set(const char *message, const char *set)
+{
+	char *value;
+	bool yes = false;
+
+	for (size_t i = 0; !yes && sg_trailer(&value, message, "Sg-Used", i) >= 0; i++) {
+		yes = !strcmp(value, set);
+		free(value);
+	}
+	return yes;
+}
+
+/* Candidates that were judged on this set so far, this one included. */
+static int count_uses(uint64_t *out, struct sg_repo *r, const char *set, const char *id)
+{
+	static const char prefix[] = "refs/sg/report/";
+	struct sg_refs l = { 0 };
+	char last[17] = "";
+	int rc = sg_ref_list(&l, r->reg, prefix);
+
+	*out = 1;
+	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
+		const char *graft = l.ref[i].name + strlen(prefix);
+		struct sg_commit c;
+
+		if (!strncmp(graft, id, 16) || !strncmp(graft, last, 16))
+			continue;
+		rc = sg_commit_read(&c, r->reg, &l.ref[i].oid);
+		if (rc < 0)
+			break;
+		if (used_set(c.message, set)) {
+			(*out)++;
+			snprintf(last, sizeof(last), "%.16s", graft);
+		}
+		sg_commit_release(&c);
+	}
+	sg_refs_release(&l);
+	return rc;
+}
+
+/* --- measuring --------------------------------------------------------------- */
+
+static bool is_judged(const struct sg_set *s)
+{
+	return s->manifest.role == SG_ROLE_ACCEPT || s->manifest.role == SG_ROLE_RETAIN;
+}
+
+static int add_sets(struct judge *j)
+{
+	for (size_t i = 0; i < j->sets.n; i++) {
+		const struct sg_set *s = &j->sets.set[i];
+		struct sg_receipt_set *out;
+		uint64_t uses;
+
+		if (!is_judged(s))
+			continue;
+		if (!s->present)
+			return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
+				       s->manifest.name);
+		SG_TRY(count_uses(&uses, j->r, s->id, j->cand.id));
+		SG_TRY(sg_receipt_add_set(&j->receipt, &out, s->manifest.name, sg_role_name(s->manifest.role), s->id,
+					  s->manifest.shard, uses, (size_t)s->shard.t.docs));
+		for (size_t d = 0; d < out->docs; d++)
+			out->bytes[d] = (uint32_t)sg_tokens_bytes(&s->shard.t, d);
+	}
+	return 0;
+}
+
+/* Losses of every judged set under m; into parent or cand of the receipt. */
+static int measure_all(struct judge *j, struct sg_model *m, bool cand)
+{
+	for (size_t i = 0; i < j->receipt.n_sets; i++) {
+		struct sg_receipt_set *s = &j->receipt.set[i];
+		const struct sg_set *set = sg_sets_find(&j->sets, s->name);
+		char what[100];
+
+		snprintf(what, sizeof(what), "%s on %.60s", cand ? "candidate" : "parent", s->name);
+		SG_TRY(sg_measure(cand ? s->cand : s->parent, s->tokens, m, &set->shard.t, s->docs, (size_t)j->window,
+				  sg_rows((size_t)j->window), what, j->progress));
+	}
+	return 0;
+}
+
+/* SHA-256 of the losses of the first documents of the first set. */
+static int sample(char hex[SG_SHA256_HEX], struct judge *j, struct sg_model *m)
+{
+	double nats[ROLLBACK_DOCS];
+	uint32_t tokens[ROLLBACK_DOCS];
+	const struct sg_set *set = sg_sets_find(&j->sets, j->receipt.set[0].name);
+	size_t docs = SG_MIN(j->receipt.set[0].docs, ROLLBACK_DOCS);
+
+	SG_TRY(sg_measure(nats, tokens, m, &set->shard.t, docs, (size_t)j->window, sg_rows((size_t)j->window), "rollback",
+			  j->progress));
+	return sg_sha256_hex(hex, nats, docs * sizeof(*nats));
+}
+
+static int compose(struct judge *j, struct sg_composed *out, bool cand)
+{
+	return sg_view_compose(out, &j->view, &j->extra, cand, NULL, sg_rows((size_t)j->window));
+}
+
+static int facts_of(struct sg_receipt_facts *f, const struct sg_graft *g)
+{
+	for (size_t i = 0; i < g->params.n; i++) {
+		const struct sg_tensor *t = &g->params.t[i];
+		float *v;
+
+		SG_TRY(sg_graft_tensor(&v, g, t));
+		for (size_t k = 0; k < t->n; k++) {
+			f->nonzero += v[k] != 0;
+			f->nonfinite += !isfinite(v[k]);
+		}
+		free(v);
+		f->elements += t->n;
+		f->size += t->n * sizeof(float);
+	}
+	return 0;
+}
+
+static const struct sg_graft *graft_of(const struct sg_composed *c, const char *id)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!strcmp(c->g[i]->id, id))
+			return c->g[i];
+	return NULL;
+}
+
+/* Parent, candidate, and the parent once more without it. */
+static int measure(struct judge *j)
+{
+	struct sg_composed m = { 0 };
+	int rc = compose(j, &m, false);
+
+	if (rc >= 0)
+		rc = measure_all(j, &m.model, false);
+	if (rc >= 0 && j->receipt.n_sets)
+		rc = sample(j->receipt.facts.before, j, &m.model);
+	sg_composed_release(&m);
+	if (rc >= 0)
+		rc = compose(j, &m, true);
+	if (rc >= 0)
+		rc = measure_all(j, &m.model, true);
+	if (rc >= 0)
+		rc = facts_of(&j->receipt.facts, graft_of(&m, j->cand.id));
+	sg_composed_release(&m);
+	if (rc >= 0 && j->receipt.n_sets) {
+		rc = compose(j, &m, false);
+		if (rc >= 0)
+			rc = sample(j->receipt.facts.after, j, &m.model);
+		sg_composed_release(&m);
+	}
+	return rc;
+}
+
+static int fill_receipt(struct judge *j)
+{
+	struct sg_receipt *p = &j->receipt;
+
+	strcpy(p->base, j->view.base);
+	strcpy(p->graft, j->cand.id);
+	strcpy(p->parent, j->view.state);
+	SG_TRY(sg_view_state(p->candidate, &j->view, &j->extra, 1, NULL));
+	p->window = (uint32_t)j->window;
+	SG_TRY((p->tool = sg_strdup(SG_TOOL)) ? 0 : -SG_E_NOMEM);
+	SG_TRY(add_sets(j));
+	SG_TRY(measure(j));
+	SG_TRY((p->fingerprint = sg_strdup(j->r->dev.fingerprint)) ? 0 : -SG_E_NOMEM);
+	return sg_gate_judge(p, &j->policy);
+}
+
+/* --- reports ----------------------------------------------------------------- */
+
+/* Who measured: reports of different machines have different refs. */
+static void worker_name(char out[16])
+{
+	char host[256] = "", hex[SG_SHA256_HEX] = "";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)sg_sha256_hex(hex, host, strlen(host));
+	snprintf(out, 16, "w%.8s", hex);
+}
+
+static int report_message(struct sg_buf *m, const struct judge *j)
+{
+	const struct sg_receipt *p = &j->receipt;
+	char subject[200];
+
+	snprintf(subject, sizeof(subject), "report %.64s: %s", j->cand.name ? j->cand.name : j->cand.id,
+		 sg_verdict_name(p->verdict));
+	SG_TRY(sg_message(m, subject, NULL));
+	SG_TRY(sg_message_trailer(m, "Sg-Op", "report"));
+	SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", p->graft));
+	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
+	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
+	SG_TRY(sg_message_trailer(m, "Sg-Policy", "sha256:%s", p->policy));
+	SG_TRY(sg_message_trailer(m, "Sg-Verdict", "%s", sg_verdict_name(p->verdict)));
+	for (size_t i = 0; i < p->n_sets; i++)
+		SG_TRY(sg_message_trailer(m, "Sg-Used", "%s", p->set[i].id));
+	return 0;
+}
+
+static int keep_report(struct judge *j)
+{
+	struct sg_oid parents[2] = { j->cand.commit }, old = { { 0 } };
+	struct sg_buf bytes = { 0 }, m = { 0 };
+	struct sg_change c = { 0 };
+	char ref[64], worker[16];
+	size_t n = 1;
+	int rc;
+
+	worker_name(worker);
+	snprintf(ref, sizeof(ref), "refs/sg/report/%.16s/%s", j->cand.id, worker);
+	if (sg_ref_get(&old, j->r->reg, ref) >= 0)
+		parents[n++] = old;
+	rc = sg_receipt_emit(&bytes, &j->receipt);
+	if (rc >= 0)
+		rc = report_message(&m, j);
+	if (rc >= 0)
+		rc = sg_change_begin_at(&c, j->r, &j->cand.commit);
+	if (rc >= 0)
+		rc = sg_tree_put_data(c.tree, c.pack, "receipt.mp", bytes.data, bytes.len);
+	if (rc >= 0)
+		rc = sg_change_done_ref(&c, NULL, ref, n > 1 ? &old : NULL, parents, n, m.data);
+	sg_change_release(&c);
+	sg_buf_release(&bytes);
+	sg_buf_release(&m);
+	return rc;
+}
+
+/* Reads a report's receipt when it speaks of the present stack under the present policy. */
+static bool report_serves(struct judge *j, const struct sg_oid *oid)
+{
+	struct sg_buf b = { 0 };
+	struct sg_receipt p = { 0 };
+	bool yes = sg_tree_read(&b, j->r->reg, oid, "receipt.mp", RECEIPT_MAX) >= 0 &&
+		   sg_receipt_parse(&p, b.data, b.len, "receipt") >= 0 && !strcmp(p.graft, j->cand.id) &&
+		   !strcmp(p.parent, j->view.state) && !strcmp(p.policy, j->policy.id) &&
+		   sg_gate_replay(&p, &j->policy) >= 0;
+
+	sg_buf_release(&b);
+	if (yes)
+		j->receipt = p;
+	else
+		sg_receipt_release(&p);
+	return yes;
+}
+
+static int find_report(struct judge *j, bool *found)
+{
+	struct sg_refs l = { 0 };
+	char prefix[64];
+	int rc;
+
+	snprintf(prefix, sizeof(prefix), "refs/sg/report/%.16s/", j->cand.id);
+	rc = sg_ref_list(&l, j->r->reg, prefix);
+	*found = false;
+	for (size_t i = 0; rc >= 0 && !*found && i < l.n; i++)
+		*found = report_serves(j, &l.ref[i].oid);
+	sg_refs_release(&l);
+	return rc;
+}
+
+/* --- answers ----------------------------------------------------------------- */
+
+static int copy_line(struct sg_gate_line *out, const struct sg_receipt_gate *g)
+{
+	*out = (struct sg_gate_line){
+		.gate = sg_strdup(g->name), .set = sg_strdup(g->set), .verdict = sg_strdup(sg_verdict_name(g->verdict)),
+		.text = sg_strdup(g->text ? g->text : ""), .docs = g->n, .parent = g->parent, .mean = g->mean,
+		.lower = g->lower, .upper = g->upper, .threshold = g->threshold,
+	};
+	return out->gate && out->set && out->verdict && out->text ? 0 : -SG_E_NOMEM;
+}
+
+static int answer(struct sg_verdict_info *out, const struct judge *j)
+{
+	const struct sg_receipt *p = &j->receipt;
+	struct sg_verdict_info v = { .verdict = sg_strdup(sg_verdict_name(p->verdict)) };
+	int rc = v.verdict ? SG_NEW(v.line, p->n_gates) : -SG_E_NOMEM;
+
+	strcpy(v.graft, p->graft);
+	strcpy(v.state, p->candidate);
+	strcpy(v.prev, p->parent);
+	if (rc >= 0 && j->cand.name)
+		rc = (v.name = sg_strdup(j->cand.name)) ? 0 : -SG_E_NOMEM;
+	for (; rc >= 0 && v.n < p->n_gates; v.n++)
+		rc = copy_line(&v.line[v.n], &p->gate[v.n]);
+	if (rc < 0)
+		sg_verdict_info_release(&v);
+	else
+		*out = v;
+	return rc;
+}
+
+void sg_verdict_info_release(struct sg_verdict_info *v)
+{
+	for (size_t i = 0; v->line && i < v->n; i++) {
+		free(v->line[i].gate);
+		free(v->line[i].set);
+		free(v->line[i].verdict);
+		free(v->line[i].text);
+	}
+	free(v->line);
+	free(v->name);
+	free(v->verdict);
+	*v = (struct sg_verdict_info){ 0 };
+}
+
+int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, uint64_t window,
+		const struct sg_progress *progress)
+{
+	struct judge j = { .r = r, .progress = progress };
+	int rc = open_judge(&j, cand, window);
+
+	if (rc >= 0)
+		rc = fill_receipt(&j);
+	if (rc >= 0)
+		rc = keep_report(&j);
+	if (rc >= 0)
+		rc = answer(out, &j);
+	close_judge(&j);
+	return rc;
+}
+
+/* --- accept ------------------------------------------------------------------ */
+
+/* The verdict for people, stock git and `sg log`: numbers as in the receipt. */
+int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha)
+{
+	struct sg_jsonw w;
+
+	sg_jsonw_init(&w, out);
+	sg_jsonw_object(&w);
+	sg_jsonw_key(&w, "format");
+	sg_jsonw_str(&w, "sg-accept-1");
+	sg_jsonw_key(&w, "gates");
+	sg_jsonw_array(&w);
+	for (size_t i = 0; i < p->n_gates; i++) {
+		const struct sg_receipt_gate *g = &p->gate[i];
+
+		sg_jsonw_object(&w);
+		sg_jsonw_key(&w, "docs");
+		sg_jsonw_i64(&w, (int64_t)g->n);
+		sg_jsonw_key(&w, "gate");
+		sg_jsonw_str(&w, g->name);
+		sg_jsonw_key(&w, "lower");
+		sg_jsonw_f64(&w, g->lower);
+		sg_jsonw_key(&w, "mean");
+		sg_jsonw_f64(&w, g->mean);
+		sg_jsonw_key(&w, "parent");
+		sg_jsonw_f64(&w, g->parent);
+		sg_jsonw_key(&w, "set");
+		sg_jsonw_str(&w, g->set);
+		sg_jsonw_key(&w, "text");
+		sg_jsonw_str(&w, g->text ? g->text : "");
+		sg_jsonw_key(&w, "threshold");
+		sg_jsonw_f64(&w, g->threshold);
+		sg_jsonw_key(&w, "upper");
+		sg_jsonw_f64(&w, g->upper);
+		sg_jsonw_key(&w, "verdict");
+		sg_jsonw_str(&w, sg_verdict_name(g->verdict));
+		sg_jsonw_end(&w, '}');
+	}
+	sg_jsonw_end(&w, ']');
+	sg_jsonw_key(&w, "graft");
+	sg_jsonw_str(&w, p->graft);
+	if (name) {
+		sg_jsonw_key(&w, "name");
+		sg_jsonw_str(&w, name);
+	}
+	sg_jsonw_key(&w, "policy");
+	sg_jsonw_str(&w, p->policy);
+	sg_jsonw_key(&w, "prev_state");
+	sg_jsonw_str(&w, p->parent);
+	sg_jsonw_key(&w, "receipt");
+	sg_jsonw_str(&w, receipt_sha);
+	sg_jsonw_key(&w, "state");
+	sg_jsonw_str(&w, p->candidate);
+	sg_jsonw_key(&w, "verdict");
+	sg_jsonw_str(&w, sg_verdict_name(p->verdict));
+	sg_jsonw_end(&w, '}');
+	return sg_jsonw_done(&w);
+}
+
+/* Trailers that say what was measured: one Sg-Metric a gate with numbers. */
+int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p)
+{
+	size_t passed = 0;
+
+	for (size_t i = 0; i < p->n_gates; i++) {
+		const struct sg_receipt_gate *g = &p->gate[i];
+
+		passed += g->verdict == SG_ACCEPT;
+		if (*g->set)
+			SG_TRY(sg_message_trailer(m, "Sg-Metric", "%s %s %.6f %.6f [%.6f, %.6f] n=%llu", g->name, g->set,
+						  g->parent, g->parent + g->mean, g->lower, g->upper,
+						  (unsigned long long)g->n));
+	}
+	return sg_message_trailer(m, "Sg-Gate", "%s %zu/%zu policy:%s", p->verdict == SG_ACCEPT ? "pass" : "fail", passed,
+				  p->n_gates, p->policy);
+}
+
+static int accept_message(struct sg_buf *m, const struct judge *j, const char *body)
+{
+	const struct sg_receipt *p = &j->receipt;
+	const struct sg_receipt_gate *g = p->n_gates ? &p->gate[0] : NULL;
+	char subject[200];
+
+	snprintf(subject, sizeof(subject), "accept %.64s", j->cand.name ? j->cand.name : j->cand.id);
+	if (g && *g->set)
+		snprintf(subject + strlen(subject), sizeof(subject) - strlen(subject), ": %.40s %.4f -> %.4f", g->set,
+			 g->parent, g->parent + g->mean);
+	SG_TRY(sg_message(m, subject, body));
+	SG_TRY(sg_message_trailer(m, "Sg-Op", "accept"));
+	SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", p->graft));
+	SG_TRY(sg_message_trailer(m, "Sg-Base", "sha256:%s", p->base));
+	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
+	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
+	return sg_message_metrics(m, p);
+}
+
+/* grafts/<id16> of the candidate, with its receipt. */
+static int accept_tree(struct sg_change *c, const struct judge *j)
+{
+	struct sg_buf bytes = { 0 }, json = { 0 };
+	struct sg_oid folder;
+	char path[64], sha[SG_SHA256_HEX];
+	int rc;
+
+	snprintf(path, sizeof(path), "grafts/%.16s", j->cand.id);
+	rc = sg_tree_find(&folder, NULL, j->r->reg, &j->cand.commit, path);
+	if (rc >= 0)
+		rc = sg_tree_put_tree(c->tree, path, &folder);
+	if (rc >= 0)
+		rc = sg_receipt_emit(&bytes, &j->receipt);
+	if (rc >= 0)
+		rc = sg_sha256_hex(sha, bytes.data, bytes.len);
+	if (rc >= 0)
+		rc = sg_accept_json(&json, &j->receipt, j->cand.name, sha);
+	snprintf(path, sizeof(path), "grafts/%.16s/receipt.mp", j->cand.id);
+	if (rc >= 0)
+		rc = sg_tree_put_data(c->tree, c->pack, path, bytes.data, bytes.len);
+	snprintf(path, sizeof(path), "grafts/%.16s/accept.json", j->cand.id);
+	if (rc >= 0)
+		rc = sg_tree_put_data(c->tree, c->pack, path, json.data, json.len);
+	sg_buf_release(&bytes);
+	sg_buf_release(&json);
+	return rc;
+}
+
+static int take_in(struct judge *j, const char *body)
+{
+	struct sg_change c = { 0 };
+	struct sg_buf m = { 0 };
+	int rc = sg_change_begin(&c, j->r);
+
+	if (rc >= 0 && !sg_oid_eq(&c.head, &j->view.commit))
+		rc = sg_fail(SG_E_BUSY, "the line moved while the candidate was judged; accept it again");
+	if (rc >= 0)
+		rc = accept_tree(&c, j);
+	if (rc >= 0)
+		rc = accept_message(&m, j, body);
+	if (rc >= 0)
+		rc = sg_change_done(&c, NULL, &j->cand.commit, m.data);
+	/* the candidate is the second parent now: its own ref has done its work */
+	if (rc >= 0 && j->cand.ref)
+		rc = sg_ref_delete(j->r->reg, j->cand.ref, &j->cand.commit);
+	sg_change_release(&c);
+	sg_buf_release(&m);
+	return rc;
+}
+
+int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, const char *message,
+	      const struct sg_progress *progress)
+{
+	struct judge j = { .r = r, .progress = progress };
+	bool found = false;
+	int rc = open_judge(&j, cand, 0);
+
+	if (rc >= 0)
+		rc = find_report(&j, &found);
+	if (rc >= 0 && !found) {
+		rc = fill_receipt(&j);
+		if (rc >= 0)
+			rc = keep_report(&j);
+	}
+	if (rc >= 0 && j.receipt.verdict == SG_ACCEPT)
+		rc = take_in(&j, message);
+	if (rc >= 0)
+		rc = answer(out, &j);
+	if (rc >= 0)
+		rc = j.receipt.verdict != SG_ACCEPT;
+	close_judge(&j);
+	return rc;
+}
+
+/* --- reject, defer ----------------------------------------------------------- */
+
+/* Moves a candidate to another family of refs by a commit that says why. */
+static int move_aside(struct sg_repo *r, const char *word, const char *op, const char *prefix, const char *body)
+{
+	struct sg_found f = { 0 };
+	struct sg_change c = { 0 };
+	struct sg_buf m = { 0 };
+	char ref[64], subject[120];
+	int rc = sg_find_graft(&f, r, word);
+
+	if (rc >= 0 && !f.ref)
+		rc = sg_fail(SG_E_REFUSED, "graft %.16s is no candidate%s", f.id,
+			     f.where == SG_ACTIVE ? " but active; 'sg revert' takes it out" : "");
+	snprintf(ref, sizeof(ref), "%s%.16s", prefix, f.id);
+	if (rc >= 0 && !strcmp(f.ref, ref))
+		rc = sg_fail(SG_E_EXISTS, "graft %.16s stands there already", f.id);
+	snprintf(subject, sizeof(subject), "%s %.64s", op, f.name ? f.name : f.id);
+	if (rc >= 0)
+		rc = sg_message(&m, subject, body);
+	if (rc >= 0)
+		rc = sg_message_trailer(&m, "Sg-Op", "%s", op);
+	if (rc >= 0)
+		rc = sg_message_trailer(&m, "Sg-Graft", "sha256:%s", f.id);
+	if (rc >= 0)
+		rc = sg_change_begin_at(&c, r, &f.commit);
+	if (rc >= 0)
+		rc = sg_change_done_ref(&c, NULL, ref, NULL, &f.commit, 1, m.data);
+	if (rc >= 0)
+		rc = sg_ref_delete(r->reg, f.ref, &f.commit);
+	sg_change_release(&c);
+	sg_buf_release(&m);
+	sg_found_release(&f);
+	return rc;
+}
+
+int sg_reject(struct sg_repo *r, const char *cand, const char *message)
+{
+	return move_aside(r, cand, "reject", "refs/sg/rejected/", message);
+}
+
+int sg_defer(struct sg_repo *r, const char *cand, const char *message)
+{
+	return move_aside(r, cand, "defer", "refs/sg/deferred/", message);
+}
