@@ -4,6 +4,7 @@
 #include "cmd/cmd.h"
 #include "cmd/print.h"
 #include "cmd/progress.h"
+#include "sg.h"
 #include <errno.h>
 #include <unistd.h>
 
@@ -187,11 +188,12 @@ static int go_to_folder(void)
 /* The one call site of the registry's opening and closing. */
 static int open_repo(void)
 {
-	return sg_fail(SG_E_UNSUPPORTED, "this build has no registry");
+	return sg_open(&ctx.repo, &(struct sg_open_opts){ .device = ctx.device, .threads = (unsigned)ctx.threads });
 }
 
 static void close_repo(void)
 {
+	sg_close(ctx.repo);
 	ctx.repo = NULL;
 }
 
