@@ -19,13 +19,13 @@ struct sg_gate_input {
 };
 
 struct sg_gate {
-	const char *name;
+	const char *name;	/* as the policy has it: [gate "name"] */
 	const char *role;	/* run once for each set of this role; NULL: once */
 	bool (*enabled)(const struct sg_policy *p);
-	/* Fill the numbers, verdict and text (sg_gate_say). name and set are filled already. */
+	/* Fill numbers, verdict and text of *out, whose name and set are there already. */
 	int (*run)(const struct sg_gate_input *in, struct sg_receipt_gate *out);
-	/* Optional, once: what is missing altogether (a required set, ...). Adds a result by
-	 * sg_gate_add for each. */
+	/* May be NULL. What is not there to be judged, as a set that the policy asks for:
+	 * one sg_gate_add for each. */
 	int (*missing)(const struct sg_policy *p, struct sg_receipt *r);
 };
 
@@ -40,15 +40,26 @@ extern const size_t sg_gates_n;
  */
 int sg_gate_judge(struct sg_receipt *r, const struct sg_policy *p);
 
-/* Judge again from the measurements in r and compare every number bit by bit.
- * REFUSED names the first difference, or that the policy is another. */
+/* Judge again from the measurements in r and compare all but texts, bit by bit.
+ * REFUSED names the first difference, or that the policy is another one. That the
+ * losses themselves are true is for a caller with model and data to see. */
 int sg_gate_replay(const struct sg_receipt *r, const struct sg_policy *p);
 
-/* For gates. */
+/* --- for gates --- */
+
+/* Verdict and text; 0 or NOMEM. */
 int sg_gate_say(struct sg_receipt_gate *g, enum sg_verdict v, const char *fmt, ...) SG_PRINTF(3, 4);
+/* One more result, borrowed until the next. */
 int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *name, const char *set);
-/* The test of a mean difference over documents against a limit; see gate.c. */
-struct sg_gate_test { double alpha, limit; int64_t min_docs, max_uses; bool correct_uses; const char *good, *bad; };
+
+/*
+ * The test that quality and retention share: is the mean difference of a set below
+ * `limit`? With min_docs documents or more the answer is final: accept when the
+ * upper bound is below, else reject. With fewer it is reject when the lower bound is
+ * above, else defer. A set used more than max_uses times (0: no limit) defers. A
+ * loss that is not finite rejects, and 1 is returned.
+ */
+struct sg_gate_test { double alpha, limit; int64_t min_docs, max_uses; bool correct_uses; };
 int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *t, struct sg_receipt_gate *out);
 SG_C_END
 #endif

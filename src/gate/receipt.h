@@ -38,20 +38,26 @@ struct sg_receipt_facts {
 	char before[SG_SHA256_HEX], after[SG_SHA256_HEX];
 };
 
-/* What one gate said of one set, or of the graft (set ""). Numbers in nats per
- * token; 0 where a gate has none. */
+/*
+ * What one gate said of one set, or of the graft (set ""). Reals are nats per token,
+ * 0 where a gate has none; stats.h says what they are. threshold: what the bound was
+ * held against; alpha: after correction for uses.
+ */
+#define SG_RECEIPT_REALS(X) \
+	X(parent) X(mean) X(se) X(skew) X(lower) X(upper) X(ratio) X(worst) X(threshold) X(alpha)
 struct sg_receipt_gate {
 	char *name, *set;
 	enum sg_verdict verdict;
-	uint64_t n;			/* documents */
-	double parent, mean, se, skew, lower, upper, ratio, worst;
-	uint64_t worse;
-	double threshold, alpha;	/* alpha after correction for uses */
+	uint64_t n, worse;		/* documents; those that got much worse */
+#define X(field) double field;
+	SG_RECEIPT_REALS(X)
+#undef X
 	char *text;			/* for people; not part of the decision */
 };
 
 struct sg_receipt {
-	char base[SG_SHA256_HEX], graft[SG_SHA256_HEX], policy[SG_SHA256_HEX];
+	char base[SG_SHA256_HEX], policy[SG_SHA256_HEX];
+	char graft[SG_SHA256_HEX];	/* "": a composition was judged (a revert, a merge), no graft */
 	char parent[SG_SHA256_HEX], candidate[SG_SHA256_HEX];	/* state hashes */
 	char *fingerprint, *tool;	/* numerics fingerprint; "sg 0.1.0" */
 	uint32_t window;		/* T: tokens of a window */
@@ -64,13 +70,15 @@ struct sg_receipt {
 };
 
 void sg_receipt_release(struct sg_receipt *r);
+/* Drops the results, keeps the measurements. */
+void sg_receipt_clear_gates(struct sg_receipt *r);
 
 /* A new set with copies of the strings and zeroed arrays of `docs` entries, to be
  * filled by the caller; *out is borrowed and dies at the next add. */
 int sg_receipt_add_set(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
 		       const char *role, const char *id, const char *shard, uint64_t uses, size_t docs);
 
-/* Canonical msgpack: equal receipts are equal bytes. CORRUPT when the receipt
+/* Canonical msgpack, added to *out: equal receipts are equal bytes. CORRUPT when the receipt
  * breaks a rule of the format (an id that is none, no uses, ...). */
 int sg_receipt_emit(struct sg_buf *out, const struct sg_receipt *r);
 /* Strict: bytes that emit would not have written are CORRUPT. *out is written on
