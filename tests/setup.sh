@@ -20,7 +20,7 @@ need libssl-dev lib openssl
 need libzstd-dev lib libzstd
 need msgpack lib msgpack-c msgpack	# its package goes by two names, see below
 need openssh-client tool ssh-keygen	# git checks signatures with it
-need python3-minimal tool python3	# second readers of the formats, in tests
+need python3 python3 -c 'import json'	# second readers of the formats, in tests
 need mandoc tool mandoc			# checks the manual pages
 [ -z "$missing" ] && exit 0
 
