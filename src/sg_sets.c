@@ -129,7 +129,7 @@ static int64_t count_overlap(struct sg_repo *r, const struct sg_sets *sets, cons
 
 		if (o->role == m->role)
 			continue;
-		path = sg_asprintf("%s/%s.ngrams", dir, o->shard);
+		path = sg_asprintf("%s/%s.tokens.ngrams", dir, o->shard);
 		if (path && sg_ngrams_open(&g, path) >= 0)
 			n = sg_overlap(&g, docs->doc, docs->n, NULL, 0);
 		sg_ngrams_release(&g);
