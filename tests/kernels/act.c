@@ -28,7 +28,7 @@ static void run(struct kt *t, enum sg_act act, size_t n)
 	float *g = kt_out(t, n), *dg = kt_out(t, n), *du = kt_out(t, n), *same = kt_inout(t, n, 1);
 	const float *hx = kt_was(t, x), *hu = kt_was(t, up), *hdy = kt_was(t, dy);
 	/* one element alone may sit where the derivative cancels */
-	double *w[5], limit = n < 10 ? 2e-6 : 3e-7;
+	double *w[5], limit = n < 10 ? 2e-6 : 5e-7;
 	int rc;
 
 	for (int i = 0; i < 5; i++)
