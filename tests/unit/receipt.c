@@ -1,6 +1,6 @@
 #include "gate/gate.h"
 #include "base/error.h"
-#include "base/rng.h"
+#include "base/file.h"
 #include "tests/test.h"
 #include <math.h>
 
@@ -249,6 +249,38 @@ TEST(receipt_round_trip)
 	sg_receipt_release(&back);
 	sg_receipt_release(&r);
 	sg_buf_release(&b);
+}
+
+/* What the manual pages say is enough to read a receipt and to find its numbers. */
+TEST(receipt_second_reader)
+{
+	static const char path[] = "build/tmp-receipt.mp";
+	struct sg_receipt r;
+	struct sg_buf b = { 0 };
+	char line[64] = "";
+	FILE *f;
+	int rc;
+
+	if (system("python3 -c '' 2>/dev/null"))
+		SKIP("python3");
+	PASS(make(&r));
+	PASS(add_set(&r, "few", "retain", 61, 0.015625));
+	for (size_t i = 0; i < 240; i += 17)	/* skew, and documents without tokens */
+		r.set[0].cand[i] += 9;
+	r.set[1].tokens[5] = r.set[1].tokens[100] = 0;
+	CHECK(judge(&r, "") == SG_DEFER);
+	rc = sg_receipt_emit(&b, &r);
+	if (rc >= 0)
+		rc = sg_file_write(path, b.data, b.len);
+	sg_receipt_release(&r);
+	sg_buf_release(&b);
+	PASS(rc);
+	CHECK((f = popen("python3 tests/readers/receipt.py build/tmp-receipt.mp", "r")));
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	rc = pclose(f);
+	remove(path);
+	CHECK(rc == 0 && !strcmp(line, "defer 3 5\n"));
 }
 
 /* Is the receipt, changed like this, refused by the writer? */
