@@ -53,6 +53,7 @@ NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -Xcompiler -fPIC,-Wall \
 LDFLAGS += -rdynamic
 LDLIBS += $(PKG_LIBS) -lm -lpthread -ldl
 
+_c := ,
 # Each set of flags has its own build folder, so switching never mixes objects.
 B := build/$(if $(filter 1,$(CUDA)),cuda,cpu)$(if $(SAN),-$(subst $(_c),-,$(SAN)))
 ifdef SAN
@@ -148,4 +149,3 @@ clean:
 	rm -rf build
 .PHONY: all setup check check-headers demo install uninstall clean
 .DELETE_ON_ERROR:
-_c := ,
