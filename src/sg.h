@@ -168,5 +168,188 @@ struct sg_generate_opts {
 	void *arg;
 };
 int sg_generate(struct sg_repo *r, const struct sg_generate_opts *o);
+
+/* --- looking (sg_look.c) ---------------------------------------------------- */
+
+/*
+ * What follows reads manifests, messages and receipts, never weights (but for the
+ * norms of a diff). Text in it may come from anybody: print it safely. Trailers are
+ * what a commit says of itself; 'sg verify' is who checks them.
+ */
+#define SG_COMMIT_HEX 41	/* a commit's git id: 40 digits and the NUL */
+
+struct sg_graft_info {
+	char id[SG_SHA256_HEX];
+	char *name, *type;		/* name NULL: none; type NULL: the manifest is not there */
+	struct sg_names sites;
+	uint64_t parameters, payload;	/* elements of its tensors, and their bytes */
+};
+void sg_graft_info_release(struct sg_graft_info *g);
+
+/* A paired measurement as a trailer has it, nats per token; bounds of cand - parent. */
+struct sg_metric { char *gate, *set; double parent, cand, lower, upper; uint64_t docs; };
+
+/* A commit as a step of growth. */
+struct sg_step {
+	char commit[SG_COMMIT_HEX];
+	struct sg_names parents;	/* ids; the first is the line's */
+	struct sg_names refs;		/* "HEAD -> main", "dev", "tag: v1", "origin/main" */
+	char *op;			/* Sg-Op: "accept", "revert", ...; "": it says none */
+	char *subject, *body;		/* body: without the trailers */
+	char *author, *email;
+	int64_t time;
+	bool has_signature;
+	char state[SG_SHA256_HEX], prev[SG_SHA256_HEX], base[SG_SHA256_HEX];	/* "": not said */
+	struct sg_graft_info *graft;	/* that it is about */
+	size_t n;
+	struct sg_names replaces;	/* ids that a consolidation took the place of */
+	struct sg_metric *metric;
+	size_t n_metrics;
+	char *gate;			/* "pass 4/4"; NULL: not said */
+};
+struct sg_log_opts {
+	const char *rev;		/* NULL: HEAD */
+	bool all;			/* from every branch, tag and candidate */
+	bool parents;			/* every parent, not the line of growth only */
+	uint64_t max;			/* 0: no limit */
+};
+/* Children before parents, newer first. fn: 0 goes on, positive stops, negative
+ * fails; the step is borrowed for the call. */
+int sg_log(struct sg_repo *r, const struct sg_log_opts *o, int (*fn)(void *arg, const struct sg_step *s), void *arg);
+int sg_step_read(struct sg_step *out, struct sg_repo *r, const char *rev);
+void sg_step_release(struct sg_step *s);
+
+/* A graft that waits on its own ref. */
+struct sg_cand_info {
+	struct sg_graft_info graft;
+	char commit[SG_COMMIT_HEX];
+	const char *where;		/* "candidate", "deferred", "rejected" */
+	char *verdict;			/* of its newest report; NULL: not validated yet */
+	bool current;			/* that report judged it on the present stack */
+	char parent[SG_SHA256_HEX];	/* state that it was trained on, "": not said */
+};
+/* A training run that was stopped. */
+struct sg_job_info {
+	char *file, *type, *name;	/* name may be NULL; type NULL: the file cannot be read */
+	size_t sites;
+	uint64_t step, steps;
+	bool current;			/* it trains on the present stack, so --resume takes it up */
+	bool newest;			/* the one that --resume takes up */
+	int64_t time;
+};
+struct sg_status {
+	char *branch;			/* NULL: HEAD is detached */
+	char commit[SG_COMMIT_HEX];
+	char *subject;
+	char *upstream;			/* remote branch of the same name; NULL: none */
+	size_t ahead, behind;
+	struct sg_base_info base;
+	char state[SG_SHA256_HEX];
+	struct sg_graft_info *stack;	/* in stack order */
+	size_t n_stack;
+	struct sg_cand_info *cand;	/* candidates, then deferred, then rejected */
+	size_t n_cand;
+	struct sg_data_list data;
+	struct sg_job_info *job;	/* newest first */
+	size_t n_jobs;
+};
+int sg_status(struct sg_status *out, struct sg_repo *r);
+void sg_status_release(struct sg_status *s);
+
+/* A verdict that was kept, with what it was made with. */
+struct sg_judged {
+	char commit[SG_COMMIT_HEX];	/* that holds the receipt */
+	bool accepted;			/* it opened the gate; else a report */
+	int64_t time;
+	struct sg_verdict_info v;
+	char policy[SG_SHA256_HEX];
+	char *tool, *fingerprint;
+	uint32_t window;
+};
+struct sg_tensor_line { char *name, *shape; const char *dtype; uint64_t elements, bytes; };
+struct sg_graft_detail {
+	struct sg_graft_info info;
+	const char *where;		/* "active", "candidate", "deferred", "rejected", "past" */
+	char *ref;			/* its own ref; NULL: none */
+	char commit[SG_COMMIT_HEX];	/* one that holds its folder */
+	char base[SG_SHA256_HEX];
+	struct sg_names requires, after, replaces, hyper;	/* ids; "key=value" */
+	struct sg_tensor_line *tensor;
+	size_t n_tensors;
+	char *manifest;			/* graft.json as stored */
+	char *recipe;			/* JSON text; NULL: it was not trained here */
+	double *curve;			/* loss of every curve_step-th step */
+	size_t n_curve;
+	uint64_t curve_step, tokens;
+	double last_loss, seconds;
+	char *tool, *fingerprint;	/* of the training, may be NULL */
+	struct sg_judged *judged;	/* newest first */
+	size_t n_judged;
+};
+/* Is the word a graft (1) or a revision (0)? A graft goes first; NOTFOUND: neither. */
+int sg_show_kind(struct sg_repo *r, const char *word);
+int sg_graft_detail(struct sg_graft_detail *out, struct sg_repo *r, const char *word);
+void sg_graft_detail_release(struct sg_graft_detail *d);
+
+/* What differs between two compositions. */
+enum sg_diff_side { SG_DIFF_BOTH, SG_DIFF_A, SG_DIFF_B };
+struct sg_site_norm { char *site; double norm; };	/* Frobenius norm of the weight's change */
+struct sg_diff_graft {
+	struct sg_graft_info info;
+	enum sg_diff_side side;
+	bool judged;			/* v: the verdict that let it in */
+	struct sg_verdict_info v;
+	struct sg_site_norm *norm;	/* one-sided grafts of a type that has one */
+	size_t n_norms;
+};
+struct sg_diff_item { char *name, *a, *b; };	/* NULL: not there */
+struct sg_diff {
+	char commit[2][SG_COMMIT_HEX], state[2][SG_SHA256_HEX], base[2][SG_SHA256_HEX];
+	bool same;			/* base, stack, data and policy */
+	bool reordered;			/* the common grafts stand in another order */
+	struct sg_diff_graft *graft;	/* only in a, only in b, common */
+	size_t n;
+	struct sg_diff_item *data, *policy;	/* what differs: "role id"; values in force */
+	size_t n_data, n_policy;
+	char *no_norms;			/* why there are none; NULL: nothing is missing */
+};
+/* a, b: revisions, or grafts that wait on a ref (then: as trained). */
+int sg_diff(struct sg_diff *out, struct sg_repo *r, const char *a, const char *b, bool norms,
+	    const struct sg_progress *progress);
+void sg_diff_release(struct sg_diff *d);
+
+/* --- lines of growth (sg_line.c) -------------------------------------------- */
+
+struct sg_branch_info {
+	char *name, *subject;
+	char commit[SG_COMMIT_HEX];
+	int64_t time;
+	size_t grafts;			/* in its stack */
+	bool current, remote;
+};
+struct sg_branch_list { struct sg_branch_info *branch; size_t n, cap; };
+/* Branches by name; remotes: those last seen on remotes too. */
+int sg_branch_list(struct sg_branch_list *out, struct sg_repo *r, bool remotes);
+void sg_branch_list_release(struct sg_branch_list *l);
+/* rev NULL: HEAD. EXISTS; REFUSED for a commit that is no step of growth. */
+int sg_branch_make(struct sg_repo *r, const char *name, const char *rev);
+/* REFUSED: the current one; without force also one that holds what no other branch
+ * or tag does. was: its commit. */
+int sg_branch_delete(struct sg_repo *r, const char *name, bool force, char was[SG_COMMIT_HEX]);
+/* Points HEAD at a branch, and nothing else. 1 when it did already. */
+int sg_checkout(struct sg_repo *r, const char *name);
+
+struct sg_tag_info {
+	char *name, *message, *tagger;	/* message and tagger NULL: a plain ref */
+	char commit[SG_COMMIT_HEX];
+	int64_t time;			/* of the tag, else of the commit */
+	bool has_signature;
+};
+struct sg_tag_list { struct sg_tag_info *tag; size_t n, cap; };
+int sg_tag_list(struct sg_tag_list *out, struct sg_repo *r);
+void sg_tag_list_release(struct sg_tag_list *l);
+/* message NULL: a plain ref, else an annotated tag that names the composition. */
+int sg_tag_add(struct sg_repo *r, const char *name, const char *rev, const char *message);
+int sg_tag_remove(struct sg_repo *r, const char *name, char was[SG_COMMIT_HEX]);
 SG_C_END
 #endif
