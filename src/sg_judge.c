@@ -17,49 +17,12 @@ struct judge {
 	struct sg_repo *r;
 	struct sg_found cand;
 	struct sg_view view;
-	struct sg_sets sets;
-	struct sg_policy policy;
-	struct sg_receipt receipt;
+	struct sg_trial t;
 	struct sg_extra extra;
-	uint64_t window;
 	const struct sg_progress *progress;
 };
 
 /* --- what is judged ---------------------------------------------------------- */
-
-/* Context that the candidate was trained with. */
-static int trained_window(uint64_t *out, struct sg_repo *r, const struct sg_found *f)
-{
-	struct sg_json_doc doc = { 0 };
-	struct sg_buf b = { 0 };
-	char path[64];
-	int64_t seq = 256;
-	int rc;
-
-	snprintf(path, sizeof(path), "grafts/%.16s/train.json", f->id);
-	rc = sg_tree_read(&b, r->reg, &f->commit, path, 64 << 20);
-	if (rc == -SG_E_NOTFOUND)
-		rc = 0;		/* an imported graft was not trained here */
-	else if (rc >= 0)
-		rc = sg_json_parse(&doc, b.data, b.len, path);
-	if (rc >= 0 && doc.nodes)
-		rc = sg_json_i64(sg_json_get(sg_json_root(&doc), "recipe"), "seq", 1, 1 << 20, &seq);
-	*out = (uint64_t)seq;
-	sg_json_release(&doc);
-	sg_buf_release(&b);
-	return rc;
-}
-
-static int read_policy(struct sg_policy *out, struct sg_repo *r, const struct sg_oid *commit)
-{
-	struct sg_buf b = { 0 };
-	int rc = sg_tree_read(&b, r->reg, commit, "policy", 1 << 20);
-
-	if (rc >= 0)
-		rc = sg_policy_parse(out, b.data, b.len, "policy");
-	sg_buf_release(&b);
-	return rc;
-}
 
 static int open_judge(struct judge *j, const char *word, uint64_t window)
 {
@@ -67,19 +30,16 @@ static int open_judge(struct judge *j, const char *word, uint64_t window)
 	if (j->cand.where == SG_ACTIVE)
 		return sg_fail(SG_E_EXISTS, "graft %.16s is active already", j->cand.id);
 	SG_TRY(sg_view_open(&j->view, j->r, NULL));
-	SG_TRY(sg_sets_open(&j->sets, j->r, &j->view.commit));
-	SG_TRY(read_policy(&j->policy, j->r, &j->view.commit));
+	SG_TRY(sg_trial_open(&j->t, j->r, &j->view.commit, j->progress));
 	j->extra.commit = j->cand.commit;
 	strcpy(j->extra.id, j->cand.id);
-	j->window = window;
-	return window ? 0 : trained_window(&j->window, j->r, &j->cand);
+	j->t.window = (size_t)window;
+	return window ? 0 : sg_trained_window(&j->t.window, j->r, &j->cand.commit, j->cand.id);
 }
 
 static void close_judge(struct judge *j)
 {
-	sg_receipt_release(&j->receipt);
-	sg_policy_release(&j->policy);
-	sg_sets_release(&j->sets);
+	sg_trial_release(&j->t);
 	sg_view_release(&j->view);
 	sg_found_release(&j->cand);
 }
@@ -100,21 +60,22 @@ static bool used_set(const char *message, const char *set)
 }
 
 /* Candidates that were judged on this set so far, this one included. */
-static int count_uses(uint64_t *out, struct sg_repo *r, const char *set, const char *id)
+static int count_uses(void *arg, uint64_t *out, const char *set)
 {
+	struct judge *j = arg;
 	static const char prefix[] = "refs/sg/report/";
 	struct sg_refs l = { 0 };
 	char last[17] = "";
-	int rc = sg_ref_list(&l, r->reg, prefix);
+	int rc = sg_ref_list(&l, j->r->reg, prefix);
 
 	*out = 1;
 	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
 		const char *graft = l.ref[i].name + strlen(prefix);
 		struct sg_commit c;
 
-		if (!strncmp(graft, id, 16) || !strncmp(graft, last, 16))
+		if (!strncmp(graft, j->cand.id, 16) || !strncmp(graft, last, 16))
 			continue;
-		rc = sg_commit_read(&c, r->reg, &l.ref[i].oid);
+		rc = sg_commit_read(&c, j->r->reg, &l.ref[i].oid);
 		if (rc < 0)
 			break;
 		if (used_set(c.message, set)) {
@@ -129,63 +90,22 @@ static int count_uses(uint64_t *out, struct sg_repo *r, const char *set, const c
 
 /* --- measuring --------------------------------------------------------------- */
 
-static bool is_judged(const struct sg_set *s)
-{
-	return s->manifest.role == SG_ROLE_ACCEPT || s->manifest.role == SG_ROLE_RETAIN;
-}
-
-static int add_sets(struct judge *j)
-{
-	for (size_t i = 0; i < j->sets.n; i++) {
-		const struct sg_set *s = &j->sets.set[i];
-		struct sg_receipt_set *out;
-		uint64_t uses;
-
-		if (!is_judged(s))
-			continue;
-		if (!s->present)
-			return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
-				       s->manifest.name);
-		SG_TRY(count_uses(&uses, j->r, s->id, j->cand.id));
-		SG_TRY(sg_receipt_add_set(&j->receipt, &out, s->manifest.name, sg_role_name(s->manifest.role), s->id,
-					  s->manifest.shard, uses, (size_t)s->shard.t.docs));
-		for (size_t d = 0; d < out->docs; d++)
-			out->bytes[d] = (uint32_t)sg_tokens_bytes(&s->shard.t, d);
-	}
-	return 0;
-}
-
-/* Losses of every judged set under m; into parent or cand of the receipt. */
-static int measure_all(struct judge *j, struct sg_model *m, bool cand)
-{
-	for (size_t i = 0; i < j->receipt.n_sets; i++) {
-		struct sg_receipt_set *s = &j->receipt.set[i];
-		const struct sg_set *set = sg_sets_find(&j->sets, s->name);
-		char what[100];
-
-		snprintf(what, sizeof(what), "%s on %.60s", cand ? "candidate" : "parent", s->name);
-		SG_TRY(sg_measure(cand ? s->cand : s->parent, s->tokens, m, &set->shard.t, s->docs, (size_t)j->window,
-				  sg_rows((size_t)j->window), what, j->progress));
-	}
-	return 0;
-}
-
 /* SHA-256 of the losses of the first documents of the first set. */
 static int sample(char hex[SG_SHA256_HEX], struct judge *j, struct sg_model *m)
 {
 	double nats[ROLLBACK_DOCS];
 	uint32_t tokens[ROLLBACK_DOCS];
-	const struct sg_set *set = sg_sets_find(&j->sets, j->receipt.set[0].name);
-	size_t docs = SG_MIN(j->receipt.set[0].docs, ROLLBACK_DOCS);
+	const struct sg_set *set = sg_sets_find(&j->t.sets, j->t.receipt.set[0].name);
+	size_t docs = SG_MIN(j->t.receipt.set[0].docs, ROLLBACK_DOCS);
 
-	SG_TRY(sg_measure(nats, tokens, m, &set->shard.t, docs, (size_t)j->window, sg_rows((size_t)j->window), "rollback",
+	SG_TRY(sg_measure(nats, tokens, m, &set->shard.t, docs, j->t.window, sg_rows(j->t.window), "rollback",
 			  j->progress));
 	return sg_sha256_hex(hex, nats, docs * sizeof(*nats));
 }
 
 static int compose(struct judge *j, struct sg_composed *out, bool cand)
 {
-	return sg_view_compose(out, &j->view, &j->extra, cand, NULL, sg_rows((size_t)j->window));
+	return sg_view_compose(out, &j->view, &j->extra, cand, NULL, sg_rows(j->t.window));
 }
 
 static int facts_of(struct sg_receipt_facts *f, const struct sg_graft *g)
@@ -221,21 +141,21 @@ static int measure(struct judge *j)
 	int rc = compose(j, &m, false);
 
 	if (rc >= 0)
-		rc = measure_all(j, &m.model, false);
-	if (rc >= 0 && j->receipt.n_sets)
-		rc = sample(j->receipt.facts.before, j, &m.model);
+		rc = sg_trial_measure(&j->t, &m.model, false, "parent");
+	if (rc >= 0 && j->t.receipt.n_sets)
+		rc = sample(j->t.receipt.facts.before, j, &m.model);
 	sg_composed_release(&m);
 	if (rc >= 0)
 		rc = compose(j, &m, true);
 	if (rc >= 0)
-		rc = measure_all(j, &m.model, true);
+		rc = sg_trial_measure(&j->t, &m.model, true, "candidate");
 	if (rc >= 0)
-		rc = facts_of(&j->receipt.facts, graft_of(&m, j->cand.id));
+		rc = facts_of(&j->t.receipt.facts, graft_of(&m, j->cand.id));
 	sg_composed_release(&m);
-	if (rc >= 0 && j->receipt.n_sets) {
+	if (rc >= 0 && j->t.receipt.n_sets) {
 		rc = compose(j, &m, false);
 		if (rc >= 0)
-			rc = sample(j->receipt.facts.after, j, &m.model);
+			rc = sample(j->t.receipt.facts.after, j, &m.model);
 		sg_composed_release(&m);
 	}
 	return rc;
@@ -243,18 +163,15 @@ static int measure(struct judge *j)
 
 static int fill_receipt(struct judge *j)
 {
-	struct sg_receipt *p = &j->receipt;
+	struct sg_receipt *p = &j->t.receipt;
 
 	strcpy(p->base, j->view.base);
 	strcpy(p->graft, j->cand.id);
 	strcpy(p->parent, j->view.state);
 	SG_TRY(sg_view_state(p->candidate, &j->view, &j->extra, 1, NULL));
-	p->window = (uint32_t)j->window;
-	SG_TRY((p->tool = sg_strdup(SG_TOOL)) ? 0 : -SG_E_NOMEM);
-	SG_TRY(add_sets(j));
+	SG_TRY(sg_trial_sets(&j->t, NULL, count_uses, j));
 	SG_TRY(measure(j));
-	SG_TRY((p->fingerprint = sg_strdup(j->r->dev.fingerprint)) ? 0 : -SG_E_NOMEM);
-	return sg_gate_judge(p, &j->policy);
+	return sg_trial_judge(&j->t);
 }
 
 /* --- reports ----------------------------------------------------------------- */
@@ -271,7 +188,7 @@ static void worker_name(char out[16])
 
 static int report_message(struct sg_buf *m, const struct judge *j)
 {
-	const struct sg_receipt *p = &j->receipt;
+	const struct sg_receipt *p = &j->t.receipt;
 	char subject[200];
 
 	snprintf(subject, sizeof(subject), "report %.64s: %s", j->cand.name ? j->cand.name : j->cand.id,
@@ -301,7 +218,7 @@ static int keep_report(struct judge *j)
 	snprintf(ref, sizeof(ref), "refs/sg/report/%.16s/%s", j->cand.id, worker);
 	if (sg_ref_get(&old, j->r->reg, ref) >= 0)
 		parents[n++] = old;
-	rc = sg_receipt_emit(&bytes, &j->receipt);
+	rc = sg_receipt_emit(&bytes, &j->t.receipt);
 	if (rc >= 0)
 		rc = report_message(&m, j);
 	if (rc >= 0)
@@ -323,12 +240,12 @@ static bool report_serves(struct judge *j, const struct sg_oid *oid)
 	struct sg_receipt p = { 0 };
 	bool yes = sg_tree_read(&b, j->r->reg, oid, "receipt.mp", RECEIPT_MAX) >= 0 &&
 		   sg_receipt_parse(&p, b.data, b.len, "receipt") >= 0 && !strcmp(p.graft, j->cand.id) &&
-		   !strcmp(p.parent, j->view.state) && !strcmp(p.policy, j->policy.id) &&
-		   sg_gate_replay(&p, &j->policy) >= 0;
+		   !strcmp(p.parent, j->view.state) && !strcmp(p.policy, j->t.policy.id) &&
+		   sg_gate_replay(&p, &j->t.policy) >= 0;
 
 	sg_buf_release(&b);
 	if (yes)
-		j->receipt = p;
+		j->t.receipt = p;
 	else
 		sg_receipt_release(&p);
 	return yes;
@@ -349,51 +266,7 @@ static int find_report(struct judge *j, bool *found)
 	return rc;
 }
 
-/* --- answers ----------------------------------------------------------------- */
-
-static int copy_line(struct sg_gate_line *out, const struct sg_receipt_gate *g)
-{
-	*out = (struct sg_gate_line){
-		.gate = sg_strdup(g->name), .set = sg_strdup(g->set), .verdict = sg_strdup(sg_verdict_name(g->verdict)),
-		.text = sg_strdup(g->text ? g->text : ""), .docs = g->n, .parent = g->parent, .mean = g->mean,
-		.lower = g->lower, .upper = g->upper, .threshold = g->threshold,
-	};
-	return out->gate && out->set && out->verdict && out->text ? 0 : -SG_E_NOMEM;
-}
-
-static int answer(struct sg_verdict_info *out, const struct judge *j)
-{
-	const struct sg_receipt *p = &j->receipt;
-	struct sg_verdict_info v = { .verdict = sg_strdup(sg_verdict_name(p->verdict)) };
-	int rc = v.verdict ? SG_NEW(v.line, p->n_gates) : -SG_E_NOMEM;
-
-	strcpy(v.graft, p->graft);
-	strcpy(v.state, p->candidate);
-	strcpy(v.prev, p->parent);
-	if (rc >= 0 && j->cand.name)
-		rc = (v.name = sg_strdup(j->cand.name)) ? 0 : -SG_E_NOMEM;
-	for (; rc >= 0 && v.n < p->n_gates; v.n++)
-		rc = copy_line(&v.line[v.n], &p->gate[v.n]);
-	if (rc < 0)
-		sg_verdict_info_release(&v);
-	else
-		*out = v;
-	return rc;
-}
-
-void sg_verdict_info_release(struct sg_verdict_info *v)
-{
-	for (size_t i = 0; v->line && i < v->n; i++) {
-		free(v->line[i].gate);
-		free(v->line[i].set);
-		free(v->line[i].verdict);
-		free(v->line[i].text);
-	}
-	free(v->line);
-	free(v->name);
-	free(v->verdict);
-	*v = (struct sg_verdict_info){ 0 };
-}
+/* --- validate ---------------------------------------------------------------- */
 
 int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, uint64_t window,
 		const struct sg_progress *progress)
@@ -406,92 +279,16 @@ int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand
 	if (rc >= 0)
 		rc = keep_report(&j);
 	if (rc >= 0)
-		rc = answer(out, &j);
+		rc = sg_verdict_of(out, &j.t.receipt, j.cand.name);
 	close_judge(&j);
 	return rc;
 }
 
 /* --- accept ------------------------------------------------------------------ */
 
-/* The verdict for people, stock git and `sg log`: numbers as in the receipt. */
-int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha)
-{
-	struct sg_jsonw w;
-
-	sg_jsonw_init(&w, out);
-	sg_jsonw_object(&w);
-	sg_jsonw_key(&w, "format");
-	sg_jsonw_str(&w, "sg-accept-1");
-	sg_jsonw_key(&w, "gates");
-	sg_jsonw_array(&w);
-	for (size_t i = 0; i < p->n_gates; i++) {
-		const struct sg_receipt_gate *g = &p->gate[i];
-
-		sg_jsonw_object(&w);
-		sg_jsonw_key(&w, "docs");
-		sg_jsonw_i64(&w, (int64_t)g->n);
-		sg_jsonw_key(&w, "gate");
-		sg_jsonw_str(&w, g->name);
-		sg_jsonw_key(&w, "lower");
-		sg_jsonw_f64(&w, g->lower);
-		sg_jsonw_key(&w, "mean");
-		sg_jsonw_f64(&w, g->mean);
-		sg_jsonw_key(&w, "parent");
-		sg_jsonw_f64(&w, g->parent);
-		sg_jsonw_key(&w, "set");
-		sg_jsonw_str(&w, g->set);
-		sg_jsonw_key(&w, "text");
-		sg_jsonw_str(&w, g->text ? g->text : "");
-		sg_jsonw_key(&w, "threshold");
-		sg_jsonw_f64(&w, g->threshold);
-		sg_jsonw_key(&w, "upper");
-		sg_jsonw_f64(&w, g->upper);
-		sg_jsonw_key(&w, "verdict");
-		sg_jsonw_str(&w, sg_verdict_name(g->verdict));
-		sg_jsonw_end(&w, '}');
-	}
-	sg_jsonw_end(&w, ']');
-	sg_jsonw_key(&w, "graft");
-	sg_jsonw_str(&w, p->graft);
-	if (name) {
-		sg_jsonw_key(&w, "name");
-		sg_jsonw_str(&w, name);
-	}
-	sg_jsonw_key(&w, "policy");
-	sg_jsonw_str(&w, p->policy);
-	sg_jsonw_key(&w, "prev_state");
-	sg_jsonw_str(&w, p->parent);
-	sg_jsonw_key(&w, "receipt");
-	sg_jsonw_str(&w, receipt_sha);
-	sg_jsonw_key(&w, "state");
-	sg_jsonw_str(&w, p->candidate);
-	sg_jsonw_key(&w, "verdict");
-	sg_jsonw_str(&w, sg_verdict_name(p->verdict));
-	sg_jsonw_end(&w, '}');
-	return sg_jsonw_done(&w);
-}
-
-/* Trailers that say what was measured: one Sg-Metric a gate with numbers. */
-int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p)
-{
-	size_t passed = 0;
-
-	for (size_t i = 0; i < p->n_gates; i++) {
-		const struct sg_receipt_gate *g = &p->gate[i];
-
-		passed += g->verdict == SG_ACCEPT;
-		if (*g->set)
-			SG_TRY(sg_message_trailer(m, "Sg-Metric", "%s %s %.6f %.6f [%.6f, %.6f] n=%llu", g->name, g->set,
-						  g->parent, g->parent + g->mean, g->lower, g->upper,
-						  (unsigned long long)g->n));
-	}
-	return sg_message_trailer(m, "Sg-Gate", "%s %zu/%zu policy:%s", p->verdict == SG_ACCEPT ? "pass" : "fail", passed,
-				  p->n_gates, p->policy);
-}
-
 static int accept_message(struct sg_buf *m, const struct judge *j, const char *body)
 {
-	const struct sg_receipt *p = &j->receipt;
+	const struct sg_receipt *p = &j->t.receipt;
 	const struct sg_receipt_gate *g = p->n_gates ? &p->gate[0] : NULL;
 	char subject[200];
 
@@ -521,11 +318,11 @@ static int accept_tree(struct sg_change *c, const struct judge *j)
 	if (rc >= 0)
 		rc = sg_tree_put_tree(c->tree, path, &folder);
 	if (rc >= 0)
-		rc = sg_receipt_emit(&bytes, &j->receipt);
+		rc = sg_receipt_emit(&bytes, &j->t.receipt);
 	if (rc >= 0)
 		rc = sg_sha256_hex(sha, bytes.data, bytes.len);
 	if (rc >= 0)
-		rc = sg_accept_json(&json, &j->receipt, j->cand.name, sha);
+		rc = sg_accept_json(&json, &j->t.receipt, j->cand.name, sha);
 	snprintf(path, sizeof(path), "grafts/%.16s/receipt.mp", j->cand.id);
 	if (rc >= 0)
 		rc = sg_tree_put_data(c->tree, c->pack, path, bytes.data, bytes.len);
@@ -573,12 +370,12 @@ int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, 
 		if (rc >= 0)
 			rc = keep_report(&j);
 	}
-	if (rc >= 0 && j.receipt.verdict == SG_ACCEPT)
+	if (rc >= 0 && j.t.receipt.verdict == SG_ACCEPT)
 		rc = take_in(&j, message);
 	if (rc >= 0)
-		rc = answer(out, &j);
+		rc = sg_verdict_of(out, &j.t.receipt, j.cand.name);
 	if (rc >= 0)
-		rc = j.receipt.verdict != SG_ACCEPT;
+		rc = j.t.receipt.verdict != SG_ACCEPT;
 	close_judge(&j);
 	return rc;
 }

@@ -148,6 +148,37 @@ int sg_measure_ids(double *nats, uint32_t *tokens, struct sg_model *m, const int
 /* Tokens of one pass when nobody says: large enough for the GEMMs, at least a window. */
 size_t sg_rows(size_t window);
 
+/* --- trials (sg_trial.c) ----------------------------------------------------- */
+
+/*
+ * open; set the window; fill the receipt's ids; sets; measure the parent, then the
+ * candidate; judge. The receipt then holds all that was found.
+ */
+struct sg_trial {
+	struct sg_repo *r;
+	struct sg_sets sets;		/* of the commit */
+	struct sg_policy policy;	/* of the commit */
+	struct sg_receipt receipt;
+	size_t window;			/* tokens of context; open presets it */
+	const struct sg_progress *progress;
+};
+int sg_trial_open(struct sg_trial *t, struct sg_repo *r, const struct sg_oid *commit,
+		  const struct sg_progress *progress);
+void sg_trial_release(struct sg_trial *t);
+/* Context that a graft was trained with, by its folder in this commit; 256 when unknown. */
+int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commit, const char *id);
+/* Candidates that were judged on the set so far, this one included. */
+typedef int sg_uses_fn(void *arg, uint64_t *out, const char *set);
+/* Every acceptance and retained set into the receipt, under its own role, or under
+ * `role` when that is not NULL. uses NULL: 1. NOTFOUND when tokens are not here. */
+int sg_trial_sets(struct sg_trial *t, const char *role, sg_uses_fn *uses, void *arg);
+/* Losses of those sets under m, as the parent's or the candidate's. who: for progress. */
+int sg_trial_measure(struct sg_trial *t, struct sg_model *m, bool cand, const char *who);
+/* Numerics fingerprint, then the gates. */
+int sg_trial_judge(struct sg_trial *t);
+/* The verdict for a caller. name may be NULL. */
+int sg_verdict_of(struct sg_verdict_info *out, const struct sg_receipt *p, const char *name);
+
 /* accept.json of a judged receipt, and its numbers as trailers. */
 int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha);
 int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p);
