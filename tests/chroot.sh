@@ -5,6 +5,8 @@
 #	sh tests/chroot.sh [debian|ubuntu] [<goal> ...]
 #
 #	MIRROR=...	a mirror, or a file of apt sources, instead of the known one
+#	KEYRING=...	who may have signed it, when this machine does not know (Ubuntu's keys
+#			on Debian: usr/share/keyrings in the package ubuntu-keyring)
 #	KEEP=1		leave the system there, and say where
 cd "${0%/*}/.." || exit 1
 top=$(pwd)
@@ -15,13 +17,13 @@ fail () { echo "chroot: $*" >&2; exit 1; }
 
 case $which in
 debian)
-	suite=bookworm
+	suite=bookworm more=apt parts=main
 	# this machine's own sources when they are of that suite: its mirror is near
 	here=/etc/apt/sources.list.d/debian.sources
 	grep -qs "Suites:.*$suite" $here || here=http://deb.debian.org/debian
 	;;
 ubuntu)
-	suite=noble
+	suite=noble more=apt,ubuntu-keyring parts=main,universe
 	here=http://archive.ubuntu.com/ubuntu
 	;;
 *) fail "'$which' is not debian or ubuntu" ;;
@@ -49,7 +51,8 @@ settings () {
 	return 0
 }
 echo "chroot: making $which $suite with git and make"
-mmdebstrap --quiet --variant=minbase --include=git,make "$suite" "$root" "$MIRROR" >"$dir/log" 2>&1 ||
+mmdebstrap --quiet --variant=minbase --include=git,make,$more --components=$parts \
+	${KEYRING:+--keyring="$KEYRING"} "$suite" "$root" "$MIRROR" >"$dir/log" 2>&1 ||
 	{ tail -n 20 "$dir/log" >&2; fail "cannot make a system from $MIRROR"; }
 settings "$root"
 
