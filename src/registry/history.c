@@ -1,5 +1,6 @@
 #include "registry/history.h"
 #include "registry/impl.h"
+#include "registry/tree.h"
 
 static int push(git_revwalk *w, struct sg_registry *r, const struct sg_oid *oid, bool hide)
 {
@@ -88,43 +89,130 @@ int sg_history_ahead_behind(size_t *ahead, size_t *behind, struct sg_registry *r
 	return rc < 0 ? sg_git_fail(rc, "cannot compare histories") : 0;
 }
 
-/* libgit2 does not know that a lone @ is HEAD. */
-static char *spell(const char *rev)
+/* ---- revisions ---- */
+
+/* libgit2's own parser of these leaks with every name that it does not know, and
+ * cannot say what was wrong; the grammar needed here is small. */
+
+static int unknown(const char *rev)
 {
-	if (rev[0] == '@' && (!rev[1] || strchr("^~:", rev[1])))
-		return sg_asprintf("HEAD%s", rev + 1);
-	return sg_strdup(rev);
+	return sg_fail(SG_E_NOTFOUND, "unknown revision '%s'", rev);
+}
+
+/* A name without operators: HEAD, a ref by its full or short name, an id. */
+static int base_of(git_object **out, struct sg_registry *r, const char *name, const char *rev)
+{
+	git_reference *ref = NULL, *direct = NULL;
+	size_t n = strlen(name);
+	git_oid oid;
+	int rc = git_reference_dwim(&ref, r->repo, !strcmp(name, "@") ? "HEAD" : name);
+
+	if (rc == 0) {
+		rc = git_reference_resolve(&direct, ref);
+		if (rc == 0)
+			rc = git_object_lookup(out, r->repo, git_reference_target(direct), GIT_OBJECT_ANY);
+		git_reference_free(direct);
+		git_reference_free(ref);
+	} else if (n >= GIT_OID_MINPREFIXLEN && n <= 40 && name[strspn(name, "0123456789abcdefABCDEF")] == '\0' &&
+		   git_oid_fromstrn(&oid, name, n) == 0) {
+		rc = git_object_lookup_prefix(out, r->repo, &oid, n, GIT_OBJECT_ANY);
+	} else {
+		return unknown(rev);
+	}
+	if (rc == GIT_EAMBIGUOUS)
+		return sg_fail(SG_E_ERROR, "revision '%s' is ambiguous: give more digits", rev);
+	if (rc == GIT_ENOTFOUND)
+		return unknown(rev);
+	return rc < 0 ? sg_git_fail(rc, "cannot read revision '%s'", rev) : 0;
+}
+
+static int to_commit(git_object **o, const char *rev)
+{
+	git_object *c = NULL;
+	int rc = git_object_peel(&c, *o, GIT_OBJECT_COMMIT);
+
+	if (rc < 0)
+		return sg_fail(SG_E_NOTFOUND, "'%s' is a %s, not a commit", rev,
+			       git_object_type2string(git_object_type(*o)));
+	git_object_free(*o);
+	*o = c;
+	return 0;
+}
+
+static int parent(git_object **o, unsigned which, const char *rev)
+{
+	git_commit *p = NULL;
+	int rc = git_commit_parent(&p, (git_commit *)*o, which - 1);
+
+	if (rc == GIT_ENOTFOUND)
+		return sg_fail(SG_E_NOTFOUND, "'%s' goes back too far: there is no such parent", rev);
+	if (rc < 0)
+		return sg_git_fail(rc, "cannot read revision '%s'", rev);
+	git_object_free(*o);
+	*o = (git_object *)p;
+	return 0;
+}
+
+/* The digits at *p, 1 when there are none; *p is moved behind them. */
+static unsigned number(const char **p)
+{
+	char *end;
+	unsigned long n = strtoul(*p, &end, 10);
+
+	if (end == *p || (**p < '0' || **p > '9'))
+		return 1;
+	*p = end;
+	return n > 1000000000 ? 1000000000 : (unsigned)n;
+}
+
+/* ^ ^N ~N in any number. */
+static int operators(git_object **o, const char *p, const char *rev)
+{
+	while (*p) {
+		char op = *p++;
+		unsigned n;
+
+		if (op != '^' && op != '~')
+			return unknown(rev);
+		n = number(&p);
+		SG_TRY(to_commit(o, rev));
+		if (op == '^' && n)
+			SG_TRY(parent(o, n, rev));
+		for (; op == '~' && n; n--)
+			SG_TRY(parent(o, 1, rev));
+	}
+	return 0;
 }
 
 static int rev_lookup(git_object **out, struct sg_registry *r, const char *rev)
 {
-	char *spec = spell(rev);
+	size_t n = strcspn(rev, "^~");
+	char *name = sg_strndup(rev, n);
+	git_object *o = NULL;
 	int rc;
 
-	if (!spec)
+	if (!name)
 		return -SG_E_NOMEM;
-	rc = *spec && *spec != '-' ? git_revparse_single(out, r->repo, spec) : GIT_EINVALIDSPEC;
-	free(spec);
-	if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC)
-		return sg_fail(SG_E_NOTFOUND, "unknown revision '%s'", rev);
-	if (rc == GIT_EAMBIGUOUS)
-		return sg_fail(SG_E_ERROR, "revision '%s' is ambiguous: give more digits", rev);
-	return rc < 0 ? sg_git_fail(rc, "cannot read revision '%s'", rev) : 0;
+	rc = *rev && *rev != '-' ? base_of(&o, r, name, rev) : unknown(rev);
+	if (rc >= 0)
+		rc = operators(&o, rev + n, rev);
+	free(name);
+	if (rc < 0)
+		git_object_free(o);
+	else
+		*out = o;
+	return rc;
 }
 
 int sg_rev_parse(struct sg_oid *out, struct sg_registry *r, const char *rev)
 {
-	git_object *o = NULL, *c = NULL;
+	git_object *o = NULL;
 	int rc;
 
 	SG_TRY(rev_lookup(&o, r, rev));
-	rc = git_object_peel(&c, o, GIT_OBJECT_COMMIT);
+	rc = to_commit(&o, rev);
 	if (rc >= 0)
-		memcpy(out->id, git_object_id(c)->id, sizeof(out->id));
-	else
-		rc = sg_fail(SG_E_NOTFOUND, "'%s' is a %s, not a commit", rev,
-			     git_object_type2string(git_object_type(o)));
-	git_object_free(c);
+		memcpy(out->id, git_object_id(o)->id, sizeof(out->id));
 	git_object_free(o);
 	return rc;
 }
@@ -132,14 +220,24 @@ int sg_rev_parse(struct sg_oid *out, struct sg_registry *r, const char *rev)
 int sg_rev_parse_any(struct sg_oid *out, enum sg_object_type *type, struct sg_registry *r,
 		     const char *rev)
 {
+	const char *colon = strchr(rev, ':');
+	char *name = sg_strndup(rev, colon ? (size_t)(colon - rev) : strlen(rev));
 	git_object *o = NULL;
+	struct sg_oid oid;
+	int rc = name ? rev_lookup(&o, r, colon && !*name ? "HEAD" : name) : -SG_E_NOMEM;
 
-	SG_TRY(rev_lookup(&o, r, rev));
-	memcpy(out->id, git_object_id(o)->id, sizeof(out->id));
-	if (type)
-		*type = (enum sg_object_type)git_object_type(o);
+	if (rc >= 0) {
+		memcpy(oid.id, git_object_id(o)->id, sizeof(oid.id));
+		if (colon)
+			rc = sg_tree_find(out, type, r, &oid, colon + 1);
+		else
+			*out = oid;
+		if (!colon && type)
+			*type = (enum sg_object_type)git_object_type(o);
+	}
 	git_object_free(o);
-	return 0;
+	free(name);
+	return rc;
 }
 
 int sg_oid_abbrev(char out[SG_OID_HEX], struct sg_registry *r, const struct sg_oid *oid)

@@ -327,9 +327,12 @@ static int publish(struct sg_packer *p, const unsigned char *sum, const struct s
 	if (!pack || !index || !p->keep || !tmp)
 		goto out;
 	snprintf(mark, sizeof(mark), "sg %ld\n", (long)getpid());
-	rc = write_temp(tmp, idx->data, idx->len, 0444);
+	/* Renamed into place too: a .keep without our mark would stay for ever. */
+	rc = write_temp(tmp, mark, strlen(mark), 0666);
 	if (rc >= 0)
-		rc = write_temp(p->keep, mark, strlen(mark), 0666);
+		rc = sg_file_rename(tmp, p->keep);
+	if (rc >= 0)
+		rc = write_temp(tmp, idx->data, idx->len, 0444);
 	if (rc >= 0)
 		rc = sg_file_rename(p->tmp, pack);
 	if (rc >= 0) {

@@ -1,0 +1,192 @@
+#include "registry/wire.h"
+
+/*
+ * http(s) through the user's git: it has the proxies, the credential helpers and
+ * the certificates. What is decided (leases, fast-forwards) is decided by the
+ * same code as for the other transports and only carried out here.
+ */
+#define LIST_MAX ((size_t)256 << 20)
+
+struct args { struct sg_names l; };
+
+static int arg(struct args *a, const char *s)
+{
+	return sg_names_add(&a->l, s);
+}
+
+static int run(struct sg_buf *out, struct args *a, const struct sg_buf *in)
+{
+	const char **argv;
+	int rc;
+
+	SG_TRY(SG_NEW(argv, a->l.n + 1));
+	for (size_t i = 0; i < a->l.n; i++)
+		argv[i] = a->l.name[i];
+	rc = sg_child_run(out, argv, in, LIST_MAX);
+	free(argv);
+	return rc;
+}
+
+static int begin(struct args *a, struct sg_registry *r, const char *verb)
+{
+	char *dir = sg_asprintf("--git-dir=%s", r->git_dir);
+	int rc = dir ? arg(a, "git") : -SG_E_NOMEM;
+
+	if (rc >= 0)
+		rc = arg(a, dir);
+	if (rc >= 0)
+		rc = arg(a, verb);
+	free(dir);
+	return rc;
+}
+
+static int take_ref(struct sg_advert *ad, char *line)
+{
+	struct sg_refs *l = &ad->refs;
+	char *tab = strchr(line, '\t');
+	size_t n;
+
+	if (!tab)
+		return sg_fail(SG_E_CORRUPT, "git ls-remote printed '%s'", line);
+	*tab++ = '\0';
+	if (!strncmp(line, "ref: refs/heads/", 16) && !strcmp(tab, "HEAD") && !ad->head) {
+		ad->head = sg_strdup(line + 5);
+		return ad->head ? 0 : -SG_E_NOMEM;
+	}
+	n = strlen(tab);
+	if ((n > 3 && !strcmp(tab + n - 3, "^{}")) || !sg_ref_name_ok(tab))
+		return 0;
+	SG_TRY(SG_GROW(l->ref, l->n, l->cap));
+	if (!sg_oid_parse(&l->ref[l->n].oid, line))
+		return sg_fail(SG_E_CORRUPT, "git ls-remote printed '%s'", line);
+	l->ref[l->n].name = sg_strdup(tab);
+	if (!l->ref[l->n].name)
+		return -SG_E_NOMEM;
+	l->n++;
+	return 0;
+}
+
+int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
+{
+	struct args a = { 0 };
+	struct sg_buf out = { 0 };
+	int rc = begin(&a, r, "ls-remote");
+
+	*ad = (struct sg_advert){ 0 };
+	if (rc >= 0)
+		rc = arg(&a, "--symref");
+	if (rc >= 0)
+		rc = arg(&a, "--");
+	if (rc >= 0)
+		rc = arg(&a, url);
+	if (rc >= 0)
+		rc = run(&out, &a, NULL);
+	for (char *p = out.data, *e; rc >= 0 && p && *p; p = e) {
+		e = p + strcspn(p, "\n");
+		if (*e)
+			*e++ = '\0';
+		rc = take_ref(ad, p);
+	}
+	sg_buf_release(&out);
+	sg_names_release(&a.l);
+	if (rc < 0)
+		sg_advert_release(ad);
+	return rc;
+}
+
+int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs)
+{
+	static const char *const opt[] = { "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", "--" };
+	struct args a = { 0 };
+	struct sg_buf in = { 0 }, out = { 0 };
+	int rc = begin(&a, r, "fetch");
+
+	for (size_t i = 0; rc >= 0 && i < SG_LEN(opt); i++)
+		rc = arg(&a, opt[i]);
+	if (rc >= 0)
+		rc = arg(&a, url);
+	for (size_t i = 0; rc >= 0 && i < refs->n; i++)
+		rc = sg_buf_fmt(&in, "%s\n", refs->name[i]);
+	if (rc >= 0)
+		rc = run(&out, &a, &in);
+	if (rc >= 0)
+		git_odb_refresh(r->odb);
+	sg_buf_release(&in);
+	sg_buf_release(&out);
+	sg_names_release(&a.l);
+	return rc;
+}
+
+/* "!\t<src>:<dst>\t[rejected] (stale info)": flags that mean no are ! only. */
+static int take_result(struct sg_push_cmd *cmd, size_t n, char *line)
+{
+	char *tab = strchr(line, '\t'), *colon = tab ? strchr(tab, ':') : NULL, *why = colon ? strchr(colon, '\t') : NULL;
+
+	if (!why)
+		return 0;
+	*why++ = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(cmd[i].dst, colon + 1))
+			continue;
+		cmd[i].rc = line[0] != '!' ? 0 : strstr(why, "stale info") || strstr(why, "failed to") ? -SG_E_BUSY : -SG_E_REFUSED;
+		free(cmd[i].text);
+		cmd[i].text = cmd[i].rc < 0 ? sg_strdup(why) : NULL;
+	}
+	return 0;
+}
+
+static int push_args(struct args *a, const char *url, const struct sg_push_cmd *cmd, size_t n, bool atomic)
+{
+	char hex[SG_OID_HEX], *s;
+	int rc;
+
+	SG_TRY(arg(a, "--porcelain"));
+	SG_TRY(arg(a, "--no-verify"));
+	if (atomic)
+		SG_TRY(arg(a, "--atomic"));
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			const struct sg_oid *oid = pass ? &cmd[i].new : &cmd[i].old;
+
+			hex[0] = '\0';
+			if (!sg_oid_is_zero(oid))
+				sg_oid_hex(hex, oid);
+			s = pass ? sg_asprintf("%s:%s", hex, cmd[i].dst) : sg_asprintf("--force-with-lease=%s:%s", cmd[i].dst, hex);
+			rc = s ? arg(a, s) : -SG_E_NOMEM;
+			free(s);
+			SG_TRY(rc);
+		}
+		if (!pass) {
+			SG_TRY(arg(a, "--"));
+			SG_TRY(arg(a, url));
+		}
+	}
+	return 0;
+}
+
+int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic)
+{
+	struct args a = { 0 };
+	struct sg_buf out = { 0 };
+	bool heard = false;
+	int rc = begin(&a, r, "push");
+
+	if (rc >= 0)
+		rc = push_args(&a, url, cmd, n, atomic);
+	for (size_t i = 0; i < n; i++)
+		cmd[i].rc = -SG_E_ERROR;
+	if (rc >= 0)
+		rc = run(&out, &a, NULL);
+	/* It fails when a ref was refused; then the lines say which. */
+	for (char *p = out.data, *e; p && *p; p = e) {
+		e = p + strcspn(p, "\n");
+		if (*e)
+			*e++ = '\0';
+		heard |= *p && strchr(" +-*!=", *p) && p[1] == '\t';
+		if (*p && strchr(" +-*!=", *p) && p[1] == '\t')
+			take_result(cmd, n, p);
+	}
+	sg_buf_release(&out);
+	sg_names_release(&a.l);
+	return heard ? 0 : rc;
+}

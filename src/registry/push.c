@@ -1,0 +1,381 @@
+#include "registry/remote.h"
+#include "registry/wire.h"
+#include "registry/history.h"
+
+/*
+ * Everything that can be decided here is decided before a byte is sent; what is
+ * sent carries the old value of each ref, which the other side compares again
+ * under its own lock.
+ */
+
+static void answer(struct sg_push *p, int rc, const char *text)
+{
+	p->rc = rc;
+	free(p->text);
+	p->text = text ? sg_strdup(text) : NULL;
+}
+
+/* Is moving a ref from `from` to `to` only adding? An unknown `from` is not. */
+static int check_forward(struct sg_push *p, struct sg_registry *r, const struct sg_oid *from)
+{
+	int rc;
+
+	if (!strncmp(p->dst, "refs/tags/", 10)) {
+		answer(p, -SG_E_REFUSED, "the tag is there already");
+		return 0;
+	}
+	if (!sg_object_exists(r, from)) {
+		answer(p, -SG_E_REFUSED, "the other side has commits that are not here: fetch first");
+		return 0;
+	}
+	rc = sg_history_is_ancestor(r, from, &p->src);
+	if (rc <= 0)
+		answer(p, -SG_E_REFUSED, "no fast-forward: the other side has commits that are not in this one");
+	return rc == -SG_E_NOMEM ? rc : 0;
+}
+
+/* rc 1: to be sent. */
+static int decide(struct sg_push *p, struct sg_registry *r, const struct sg_advert *ad)
+{
+	const struct sg_ref *there = sg_advert_ref(ad, p->dst);
+	static const struct sg_oid zero;
+	const struct sg_oid *old = there ? &there->oid : &zero;
+	bool gone = sg_oid_is_zero(&p->src);
+
+	answer(p, 0, NULL);
+	if (!sg_ref_name_ok(p->dst) || !strcmp(p->dst, "HEAD")) {
+		answer(p, -SG_E_REFUSED, "no valid name of a ref");
+		return 0;
+	}
+	if (!gone && !sg_object_exists(r, &p->src)) {
+		answer(p, -SG_E_NOTFOUND, "what it should name is not here");
+		return 0;
+	}
+	if (!p->any_old && !sg_oid_eq(&p->old, old)) {
+		answer(p, -SG_E_BUSY, sg_oid_is_zero(&p->old) ? "it is there already" : "it was moved meanwhile");
+		return 0;
+	}
+	p->old = *old;
+	if (sg_oid_eq(old, &p->src)) {
+		answer(p, 0, gone ? "was not there" : "up to date");
+		return 0;
+	}
+	if (there && !gone && !p->force)
+		SG_TRY(check_forward(p, r, old));
+	if (p->rc >= 0)
+		p->rc = 1;
+	return 0;
+}
+
+static void refuse_rest(struct sg_push *ref, size_t n, int rc, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ref[i].rc == 1)
+			answer(&ref[i], rc, text);
+}
+
+static size_t to_send(const struct sg_push *ref, size_t n)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		k += ref[i].rc == 1;
+	return k;
+}
+
+static int send_commands(struct sg_wire *w, struct sg_push *ref, size_t n, bool atomic)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < n; i++) {
+		char old[SG_OID_HEX], new[SG_OID_HEX], caps[128], head[5];
+		size_t len;
+
+		if (ref[i].rc != 1)
+			continue;
+		sg_oid_hex(old, &ref[i].old);
+		sg_oid_hex(new, &ref[i].src);
+		snprintf(caps, sizeof(caps), " report-status side-band-64k quiet%s agent=sg", atomic ? " atomic" : "");
+		len = 4 + 40 + 1 + 40 + 1 + strlen(ref[i].dst) + (first ? 1 + strlen(caps) : 0);
+		snprintf(head, sizeof(head), "%04x", (unsigned)len);
+		SG_TRY(sg_wire_write(w, head, 4));
+		SG_TRY(sg_wire_write(w, old, 40));
+		SG_TRY(sg_wire_write(w, " ", 1));
+		SG_TRY(sg_wire_write(w, new, 40));
+		SG_TRY(sg_wire_write(w, " ", 1));
+		SG_TRY(sg_wire_write(w, ref[i].dst, strlen(ref[i].dst)));
+		if (first) {
+			SG_TRY(sg_wire_write(w, "", 1));
+			SG_TRY(sg_wire_write(w, caps, strlen(caps)));
+		}
+		first = false;
+	}
+	return sg_wire_flush(w);
+}
+
+/* ---- the report ---- */
+
+struct report { struct sg_buf lines, remote; };	/* side-bands 1 and 2 */
+
+static int read_report(struct report *rep, struct sg_wire *w)
+{
+	struct sg_buf data = { 0 };
+	int band;
+
+	rep->lines.max = rep->remote.max = (size_t)64 << 20;
+	while ((band = sg_wire_band(w, &data)) > 0) {
+		int rc = sg_buf_add(band == 1 ? &rep->lines : &rep->remote, data.data, data.len);
+
+		if (rc < 0) {
+			band = rc;
+			break;
+		}
+	}
+	sg_buf_release(&data);
+	return band;
+}
+
+/* What hooks printed, on one line, for the people who wonder why. */
+static void remote_words(char *out, size_t n, const struct sg_buf *b)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < b->len && k + 1 < n; i++) {
+		unsigned char c = (unsigned char)b->data[i];
+
+		if (c == '\n' || c == '\r')
+			c = ' ';
+		if (c >= ' ' && c != 0x7f && !(c == ' ' && k && out[k - 1] == ' '))
+			out[k++] = (char)c;
+	}
+	while (k && out[k - 1] == ' ')
+		k--;
+	out[k] = '\0';
+}
+
+static void take_status(struct sg_push *ref, size_t n, char *line, const char *words)
+{
+	char *name = line + 3, *why = strchr(name, ' '), text[1400];
+	bool ok = !strncmp(line, "ok ", 3);
+
+	if (!ok && strncmp(line, "ng ", 3))
+		return;
+	if (why)
+		*why++ = '\0';
+	for (size_t i = 0; i < n; i++) {
+		if (ref[i].rc != 1 || strcmp(ref[i].dst, name))
+			continue;
+		if (ok) {
+			answer(&ref[i], 0, NULL);
+			continue;
+		}
+		why = why ? why : (char *)(uintptr_t)"no reason given";
+		snprintf(text, sizeof(text), "%s%s%s", why, *words ? ": " : "", words);
+		answer(&ref[i], !strncmp(why, "failed to ", 10) ? -SG_E_BUSY : -SG_E_REFUSED, text);
+	}
+}
+
+/* Lines inside side-band 1: "unpack ok", then ok or ng for each ref, 0000. */
+static int take_report(struct sg_push *ref, size_t n, struct report *rep, const char *url)
+{
+	char words[1024], line[1200];
+	bool unpacked = false;
+	size_t at = 0;
+
+	remote_words(words, sizeof(words), &rep->remote);
+	while (at + 4 <= rep->lines.len) {
+		char hex[5] = { 0 };
+		size_t len;
+
+		memcpy(hex, rep->lines.data + at, 4);
+		len = strtoul(hex, NULL, 16);
+		if (!len)
+			break;
+		if (len < 4 || at + len > rep->lines.len)
+			return sg_fail(SG_E_CORRUPT, "'%s' sent a bad report", url);
+		snprintf(line, sizeof(line), "%.*s", (int)SG_MIN(len - 4, sizeof(line) - 1), rep->lines.data + at + 4);
+		line[strcspn(line, "\n")] = '\0';
+		at += len;
+		if (!strncmp(line, "unpack ", 7)) {
+			unpacked = !strcmp(line + 7, "ok");
+			if (!unpacked)
+				return sg_fail(SG_E_ERROR, "'%s' could not take the objects: %s%s%s", url, line + 7,
+					       *words ? ": " : "", words);
+		} else {
+			take_status(ref, n, line, words);
+		}
+	}
+	if (!unpacked)
+		return sg_fail(SG_E_CORRUPT, "'%s' sent no report", url);
+	refuse_rest(ref, n, -SG_E_ERROR, "the other side did not say what became of it");
+	return 0;
+}
+
+static int objects(struct sg_oids *list, struct sg_registry *r, struct sg_push *ref, size_t n,
+		   const struct sg_advert *ad)
+{
+	struct sg_oids tip = { 0 }, have = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		if (ref[i].rc == 1 && !sg_oid_is_zero(&ref[i].src))
+			rc = sg_oids_add(&tip, &ref[i].src);
+	for (size_t i = 0; rc >= 0 && i < ad->refs.n; i++)
+		rc = sg_oids_add(&have, &ad->refs.ref[i].oid);
+	for (size_t i = 0; rc >= 0 && i < ad->have.n; i++)
+		rc = sg_oids_add(&have, &ad->have.oid[i]);
+	if (rc >= 0)
+		rc = tip.n ? sg_send_list(list, r, &tip, &have) : 0;
+	free(have.oid);
+	if (rc >= 0)
+		rc = tip.n != 0;
+	free(tip.oid);
+	return rc;
+}
+
+static int converse(struct sg_wire *w, struct sg_registry *r, struct sg_push *ref, size_t n,
+		    const struct sg_advert *ad, bool atomic, const struct sg_progress *progress)
+{
+	struct sg_oids list = { 0 };
+	struct report rep = { 0 };
+	int rc, heard, pack;
+
+	if (!sg_advert_can(ad, "report-status") || !sg_advert_can(ad, "side-band-64k"))
+		return sg_fail(SG_E_UNSUPPORTED, "'%s' runs a git that is too old", w->url);
+	rc = pack = objects(&list, r, ref, n, ad);
+	if (rc >= 0)
+		rc = send_commands(w, ref, n, atomic && sg_advert_can(ad, "atomic"));
+	if (rc >= 0 && pack)
+		rc = sg_send_pack(w, r, &list, progress);
+	free(list.oid);
+	/* A side that refuses the pack half way hangs up, but says why first. */
+	if (rc >= 0 || rc == -SG_E_IO) {
+		if (rc >= 0)
+			sg_progress(progress, "waiting for the other side", 0, 0, NULL);
+		heard = read_report(&rep, w);
+		if (heard >= 0)
+			rc = take_report(ref, n, &rep, w->url);
+		else if (rc >= 0)
+			rc = heard;
+	}
+	sg_buf_release(&rep.lines);
+	sg_buf_release(&rep.remote);
+	return sg_wire_fail(w, rc);
+}
+
+/* ---- whole pushes ---- */
+
+/* After what the other side took, what we know of it follows. A failure here
+ * loses nothing: the next fetch repairs it. */
+static void follow(struct sg_registry *r, const char *name, const struct sg_push *p)
+{
+	struct sg_oid now = { { 0 } };
+	char *ref = NULL;
+
+	if (p->rc < 0 || sg_remote_tracking(&ref, name, p->dst) < 0 || !ref)
+		return;
+	if (sg_ref_get(&now, r, ref) < 0)
+		now = (struct sg_oid){ { 0 } };
+	if (!sg_oid_eq(&now, &p->src)) {
+		if (sg_oid_is_zero(&p->src))
+			sg_ref_delete(r, ref, &now);
+		else
+			sg_ref_set(r, ref, &p->src, &now, "push");
+	}
+	free(ref);
+}
+
+static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, bool atomic)
+{
+	struct sg_push_cmd *cmd;
+	size_t k = 0;
+	int rc;
+
+	SG_TRY(SG_NEW(cmd, n));
+	for (size_t i = 0; i < n; i++)
+		if (ref[i].rc == 1)
+			cmd[k++] = (struct sg_push_cmd){ .dst = ref[i].dst, .old = ref[i].old, .new = ref[i].src };
+	rc = sg_exec_push(r, url, cmd, k, atomic);
+	for (size_t i = 0, j = 0; rc >= 0 && i < n; i++)
+		if (ref[i].rc == 1) {
+			answer(&ref[i], cmd[j].rc, cmd[j].text ? cmd[j].text : cmd[j].rc < 0 ? "git push said nothing of it" : NULL);
+			j++;
+		}
+	for (size_t j = 0; j < k; j++)
+		free(cmd[j].text);
+	free(cmd);
+	return rc;
+}
+
+static int decide_all(struct sg_registry *r, struct sg_push *ref, size_t n, const struct sg_advert *ad, bool atomic)
+{
+	bool no = false;
+
+	for (size_t i = 0; i < n; i++) {
+		SG_TRY(decide(&ref[i], r, ad));
+		no |= ref[i].rc < 0;
+	}
+	if (atomic && no)
+		refuse_rest(ref, n, -SG_E_REFUSED, "not sent: another ref was refused");
+	return 0;
+}
+
+static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, bool atomic,
+		   const struct sg_progress *progress)
+{
+	struct sg_wire w = { 0 };
+	struct sg_advert ad = { 0 };
+	struct sg_url u = { 0 };
+	int rc;
+
+	SG_TRY(sg_url_parse(&u, url));
+	rc = u.kind == SG_URL_HTTP ? sg_exec_refs(&ad, r, url) : sg_wire_open(&w, &ad, r, "git-receive-pack", &u, url);
+	if (rc >= 0)
+		rc = decide_all(r, ref, n, &ad, atomic);
+	if (rc >= 0 && u.kind == SG_URL_HTTP) {
+		if (to_send(ref, n))
+			rc = by_exec(r, url, ref, n, atomic);
+	} else if (rc >= 0) {
+		rc = to_send(ref, n) ? converse(&w, r, ref, n, &ad, atomic, progress) : sg_wire_flush(&w);
+		if (rc >= 0)
+			sg_wire_finish(&w);
+	}
+	if (u.kind != SG_URL_HTTP)
+		sg_wire_release(&w);
+	sg_advert_release(&ad);
+	sg_url_release(&u);
+	return rc;
+}
+
+int sg_push(struct sg_registry *r, const char *remote, struct sg_push *ref, size_t n, bool atomic,
+	    const struct sg_progress *progress)
+{
+	char *url = NULL, *name = NULL;
+	int rc = sg_remote_resolve(&url, &name, r, remote);
+
+	for (size_t i = 0; i < n; i++)
+		ref[i].rc = 1;
+	if (rc >= 0)
+		rc = push_to(r, url, ref, n, atomic, progress);
+	if (rc < 0)
+		refuse_rest(ref, n, rc, sg_error_message());
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		if (name)
+			follow(r, name, &ref[i]);
+	}
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		if (ref[i].rc < 0)
+			rc = sg_fail((enum sg_err)-ref[i].rc, "cannot push '%s': %s", ref[i].dst,
+				     ref[i].text ? ref[i].text : "no reason given");
+	free(url);
+	free(name);
+	return rc;
+}
+
+void sg_push_release(struct sg_push *ref, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(ref[i].text);
+		ref[i].text = NULL;
+	}
+}

@@ -1,0 +1,431 @@
+#include "registry/wire.h"
+#include "base/hash.h"
+#include "registry/registry.h"
+#include <ctype.h>
+#include <stdarg.h>
+
+#define LINE_MAX_ 65520
+#define REFS_MAX 2000000		/* what another side may advertise */
+#define UNREAD_MAX ((size_t)16 << 20)	/* said while we write */
+
+/* ---- where ---- */
+
+/* A project folder, its .sg, or anything that git itself understands. */
+static int find_repo(char **out, const char *path)
+{
+	static const char *const inside[] = { ".sg/registry.git", "registry.git" };
+	char *p;
+
+	for (size_t i = 0; i < SG_LEN(inside); i++) {
+		p = sg_path_join(path, inside[i]);
+		if (!p)
+			return -SG_E_NOMEM;
+		if (sg_dir_exists(p)) {
+			*out = p;
+			return 0;
+		}
+		free(p);
+	}
+	if (!sg_dir_exists(path))
+		return sg_fail(SG_E_NOTFOUND, "there is no repository at '%s'", path);
+	p = realpath(path, NULL);
+	if (!p)
+		return sg_fail_errno(SG_E_IO, "cannot find '%s'", path);
+	*out = p;
+	return 0;
+}
+
+/* [user@]host[:port]; a host that looks like an option would be one to ssh. */
+static int take_host(struct sg_url *u, const char *s, size_t n, bool port)
+{
+	const char *colon = NULL, *close = s[0] == '[' ? memchr(s, ']', n) : NULL;
+
+	if (port)
+		colon = close ? (close + 1 < s + n && close[1] == ':' ? close + 1 : NULL) : memchr(s, ':', n);
+	u->host = sg_strndup(close ? s + 1 : s, close ? (size_t)(close - s) - 1 : colon ? (size_t)(colon - s) : n);
+	if (!u->host)
+		return -SG_E_NOMEM;
+	if (colon) {
+		u->port = sg_strndup(colon + 1, (size_t)(s + n - colon) - 1);
+		if (!u->port)
+			return -SG_E_NOMEM;
+		if (!*u->port || u->port[strspn(u->port, "0123456789")])
+			return sg_fail(SG_E_ERROR, "bad port in a URL: '%s'", u->port);
+	}
+	if (!*u->host || *u->host == '-')
+		return sg_fail(SG_E_ERROR, "bad host in a URL: '%s'", u->host);
+	return 0;
+}
+
+static int take_ssh(struct sg_url *u, const char *rest, const char *slash, bool port)
+{
+	u->kind = SG_URL_SSH;
+	SG_TRY(take_host(u, rest, (size_t)(slash - rest) - !port, port));
+	/* ssh://host/~user/x is ~user/x over there */
+	u->path = sg_strdup(port && slash[0] == '/' && slash[1] == '~' ? slash + 1 : slash);
+	if (!u->path)
+		return -SG_E_NOMEM;
+	return *u->path && *u->path != '-' ? 0 : sg_fail(SG_E_ERROR, "bad path in a URL: '%s'", u->path);
+}
+
+static int parse_url(struct sg_url *u, const char *url)
+{
+	const char *scheme = strstr(url, "://"), *rest = scheme ? scheme + 3 : url;
+	const char *colon = strchr(url, ':'), *slash;
+
+	if (!strncmp(url, "file://", 7))
+		return find_repo(&u->path, rest);
+	if (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8)) {
+		u->kind = SG_URL_HTTP;
+		u->path = sg_strdup(url);
+		return u->path ? 0 : -SG_E_NOMEM;
+	}
+	if (!strncmp(url, "ssh://", 6) || !strncmp(url, "git+ssh://", 10)) {
+		slash = strchr(rest, '/');
+		return slash ? take_ssh(u, rest, slash, true) : sg_fail(SG_E_ERROR, "no path in '%s'", url);
+	}
+	if (scheme)
+		return sg_fail(SG_E_UNSUPPORTED, "cannot talk to '%s': unknown kind of URL", url);
+	slash = strchr(url, '/');
+	if (colon && (!slash || colon < slash) && !sg_file_exists(url))
+		return take_ssh(u, url, colon + 1, false);
+	return find_repo(&u->path, url);
+}
+
+int sg_url_parse(struct sg_url *out, const char *url)
+{
+	struct sg_url u = { 0 };
+	int rc = parse_url(&u, url);
+
+	if (rc < 0)
+		sg_url_release(&u);
+	else
+		*out = u;
+	return rc;
+}
+
+void sg_url_release(struct sg_url *u)
+{
+	free(u->host);
+	free(u->port);
+	free(u->path);
+	*u = (struct sg_url){ 0 };
+}
+
+/* ---- start ---- */
+
+/* service 'path', quoted for the shell over there */
+static int remote_command(struct sg_buf *b, const char *service, const char *path)
+{
+	SG_TRY(sg_buf_fmt(b, "%s '", service));
+	for (; *path; path++)
+		SG_TRY(*path == '\'' || *path == '!' ? sg_buf_fmt(b, "'\\%c'", *path) : sg_buf_add(b, path, 1));
+	return sg_buf_str(b, "'");
+}
+
+/* As git chooses: a command line from the environment or the configuration, a
+ * program, or ssh. */
+static int start_ssh(struct sg_child *c, struct sg_registry *r, const char *service, const struct sg_url *u)
+{
+	const char *argv[12], *cmd = getenv("GIT_SSH_COMMAND"), *prog = getenv("GIT_SSH");
+	struct sg_buf line = { 0 };
+	char *conf = NULL, *sh = NULL;
+	size_t n = 0;
+	int rc = remote_command(&line, service, u->path);
+
+	if (!cmd && sg_registry_config_get(&conf, r, "core.sshcommand") >= 0)
+		cmd = conf;
+	if (rc >= 0 && cmd && *cmd) {
+		sh = sg_asprintf("%s \"$@\"", cmd);
+		rc = sh ? 0 : -SG_E_NOMEM;
+		argv[n++] = "sh";
+		argv[n++] = "-c";
+		argv[n++] = sh;
+		argv[n++] = cmd;
+	} else {
+		argv[n++] = prog && *prog ? prog : "ssh";
+	}
+	if (u->port) {
+		argv[n++] = "-p";
+		argv[n++] = u->port;
+	}
+	argv[n++] = u->host;
+	argv[n++] = line.data;
+	argv[n] = NULL;
+	if (rc >= 0)
+		rc = sg_child_start(c, argv);
+	sg_buf_release(&line);
+	free(conf);
+	free(sh);
+	return rc;
+}
+
+static int start(struct sg_child *c, struct sg_registry *r, const char *service, const struct sg_url *u)
+{
+	const char *argv[] = { service, u->path, NULL };
+
+	if (u->kind == SG_URL_SSH)
+		return start_ssh(c, r, service, u);
+	return sg_child_start(c, argv);
+}
+
+/* ---- lines ---- */
+
+int sg_wire_write(struct sg_wire *w, const void *data, size_t n)
+{
+	return sg_child_write(&w->child, &w->in, UNREAD_MAX, data, n);
+}
+
+int sg_wire_line(struct sg_wire *w, const char *fmt, ...)
+{
+	char line[1500], head[5];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return sg_fail(SG_E_ERROR, "a line to '%s' is too long", w->url);
+	snprintf(head, sizeof(head), "%04x", (unsigned)n + 4);
+	SG_TRY(sg_wire_write(w, head, 4));
+	return sg_wire_write(w, line, (size_t)n);
+}
+
+int sg_wire_flush(struct sg_wire *w)
+{
+	return sg_wire_write(w, "0000", 4);
+}
+
+/* At least n unread bytes. */
+static int need(struct sg_wire *w, size_t n)
+{
+	while (w->in.len - w->at < n) {
+		int got;
+
+		if (w->at) {
+			memmove(w->in.data, w->in.data + w->at, w->in.len - w->at);
+			w->in.len -= w->at;
+			w->at = 0;
+		}
+		SG_TRY(got = sg_child_read(&w->child, &w->in));
+		if (!got)
+			return sg_fail(SG_E_IO, "'%s' hung up early", w->url);
+	}
+	return 0;
+}
+
+static int line_length(size_t *out, struct sg_wire *w)
+{
+	unsigned char raw[2];
+
+	SG_TRY(need(w, 4));
+	for (int i = 0; i < 4; i++)
+		w->in.data[w->at + (size_t)i] = (char)tolower((unsigned char)w->in.data[w->at + (size_t)i]);
+	if (!sg_unhex(raw, w->in.data + w->at, 2))
+		return sg_fail(SG_E_CORRUPT, "'%s' does not speak git's protocol", w->url);
+	*out = (size_t)raw[0] << 8 | raw[1];
+	if (*out > LINE_MAX_ || (*out && *out < 4))
+		return sg_fail(SG_E_CORRUPT, "'%s' sent a line of bad length", w->url);
+	w->at += 4;
+	return 0;
+}
+
+int sg_wire_read(struct sg_wire *w, struct sg_buf *line)
+{
+	size_t n = 0;
+
+	sg_buf_clear(line);
+	SG_TRY(line_length(&n, w));
+	if (!n)
+		return 0;
+	SG_TRY(need(w, n - 4));
+	SG_TRY(sg_buf_add(line, w->in.data + w->at, n - 4));
+	w->at += n - 4;
+	if (line->len > 4 && !memcmp(line->data, "ERR ", 4))
+		return sg_fail(SG_E_ERROR, "'%s' says: %.*s", w->url, (int)strcspn(line->data + 4, "\n"), line->data + 4);
+	return 1;
+}
+
+int sg_wire_band(struct sg_wire *w, struct sg_buf *data)
+{
+	int rc, band;
+
+	SG_TRY(rc = sg_wire_read(w, data));
+	if (!rc)
+		return 0;
+	band = data->len ? data->data[0] : 0;
+	if (band < 1 || band > 3)
+		return sg_fail(SG_E_CORRUPT, "'%s' sent an unknown packet", w->url);
+	memmove(data->data, data->data + 1, data->len);	/* with the NUL behind */
+	data->len--;
+	if (band == 3)
+		return sg_fail(SG_E_ERROR, "'%s' says: %.*s", w->url, (int)strcspn(data->data, "\n"), data->data);
+	return band;
+}
+
+/* ---- the first words ---- */
+
+static int add_ref(struct sg_advert *ad, const char *name, const struct sg_oid *oid)
+{
+	struct sg_refs *l = &ad->refs;
+	size_t n = strlen(name);
+
+	if (!strcmp(name, ".have"))
+		return sg_oids_add(&ad->have, oid);
+	if ((n > 3 && !strcmp(name + n - 3, "^{}")) || !strcmp(name, "capabilities") || !sg_ref_name_ok(name))
+		return 0;
+	SG_TRY(SG_GROW(l->ref, l->n, l->cap));
+	l->ref[l->n].name = sg_strdup(name);
+	if (!l->ref[l->n].name)
+		return -SG_E_NOMEM;
+	l->ref[l->n++].oid = *oid;
+	return 0;
+}
+
+static int find_head(struct sg_advert *ad)
+{
+	const char *s = ad->caps ? strstr(ad->caps, "symref=HEAD:") : NULL;
+	const struct sg_ref *head = sg_advert_ref(ad, "HEAD"), *to = NULL;
+	size_t n;
+
+	if (s) {
+		s += 12;
+		n = strcspn(s, " ");
+		ad->head = sg_strndup(s, n);
+		if (!ad->head)
+			return -SG_E_NOMEM;
+		if (sg_ref_name_ok(ad->head) && !strncmp(ad->head, "refs/heads/", 11))
+			return 0;
+		free(ad->head);
+		ad->head = NULL;
+	}
+	if (!head)
+		return 0;
+	for (size_t i = 0; i < ad->refs.n; i++) {	/* a very old server: guess as git does */
+		const struct sg_ref *e = &ad->refs.ref[i];
+
+		if (!strncmp(e->name, "refs/heads/", 11) && sg_oid_eq(&e->oid, &head->oid) &&
+		    (!to || !strcmp(e->name, "refs/heads/main")))
+			to = e;
+	}
+	if (to && !(ad->head = sg_strdup(to->name)))
+		return -SG_E_NOMEM;
+	return 0;
+}
+
+static int read_advert(struct sg_advert *ad, struct sg_wire *w)
+{
+	struct sg_buf line = { 0 };
+	struct sg_oid oid;
+	size_t count = 0;
+	int rc;
+
+	while ((rc = sg_wire_read(w, &line)) > 0) {
+		if (!strncmp(line.data, "shallow ", 8)) {
+			rc = sg_fail(SG_E_UNSUPPORTED, "'%s' is a shallow repository", w->url);
+			break;
+		}
+		if (line.len < 42 || line.data[40] != ' ' || !sg_unhex(oid.id, line.data, 20) || count++ > REFS_MAX) {
+			rc = sg_fail(SG_E_CORRUPT, "'%s' sent a bad list of refs", w->url);
+			break;
+		}
+		if (line.data[line.len - 1] == '\n')
+			line.data[--line.len] = '\0';
+		if (!ad->caps) {
+			size_t n = strlen(line.data);
+
+			ad->caps = sg_strdup(n < line.len ? line.data + n + 1 : "");
+			if (!ad->caps) {
+				rc = -SG_E_NOMEM;
+				break;
+			}
+		}
+		if (!sg_oid_is_zero(&oid) && (rc = add_ref(ad, line.data + 41, &oid)) < 0)
+			break;
+	}
+	sg_buf_release(&line);
+	if (rc >= 0 && ad->caps && strstr(ad->caps, "object-format=") && !sg_advert_can(ad, "object-format=sha1"))
+		rc = sg_fail(SG_E_UNSUPPORTED, "'%s' does not use SHA-1 object names", w->url);
+	return rc < 0 ? rc : find_head(ad);
+}
+
+int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r, const char *service,
+		 const struct sg_url *u, const char *url)
+{
+	int rc;
+
+	*w = (struct sg_wire){ .child = { 0, -1, -1, -1 }, .url = url };
+	*ad = (struct sg_advert){ 0 };
+	SG_TRY(start(&w->child, r, service, u));
+	rc = read_advert(ad, w);
+	if (rc < 0) {
+		rc = sg_wire_fail(w, rc);
+		sg_advert_release(ad);
+		sg_wire_release(w);
+	}
+	return rc;
+}
+
+bool sg_advert_can(const struct sg_advert *ad, const char *cap)
+{
+	size_t n = strlen(cap);
+
+	for (const char *s = ad->caps; s && (s = strstr(s, cap)); s += n)
+		if ((s == ad->caps || s[-1] == ' ') && (!s[n] || s[n] == ' '))
+			return true;
+	return false;
+}
+
+const struct sg_ref *sg_advert_ref(const struct sg_advert *ad, const char *name)
+{
+	for (size_t i = 0; i < ad->refs.n; i++)
+		if (!strcmp(ad->refs.ref[i].name, name))
+			return &ad->refs.ref[i];
+	return NULL;
+}
+
+void sg_advert_release(struct sg_advert *ad)
+{
+	sg_refs_release(&ad->refs);
+	free(ad->have.oid);
+	free(ad->caps);
+	free(ad->head);
+	*ad = (struct sg_advert){ 0 };
+}
+
+/* ---- the end ---- */
+
+int sg_wire_fail(struct sg_wire *w, int rc)
+{
+	char err[1024] = "", *end;
+	int status;
+
+	if (rc >= 0 || w->child.pid <= 0 || rc == -SG_E_INTERRUPTED)
+		return rc;
+	if (rc != -SG_E_IO)
+		return rc;
+	/* It hung up, so it is ending or has ended: hear its last words. */
+	if (sg_child_wait(&w->child, &status, err, sizeof(err)) < 0)
+		return rc;
+	for (end = err + strlen(err); end > err && isspace((unsigned char)end[-1]); )
+		*--end = '\0';
+	for (char *p = err; *p; p++)
+		if (*p == '\n')
+			*p = ';';
+	return *err ? sg_fail(SG_E_IO, "'%s' hung up: %s", w->url, err) : rc;
+}
+
+int sg_wire_finish(struct sg_wire *w)
+{
+	int status;
+	char err[256];
+
+	return w->child.pid > 0 ? sg_child_wait(&w->child, &status, err, sizeof(err)) : 0;
+}
+
+void sg_wire_release(struct sg_wire *w)
+{
+	sg_child_release(&w->child);
+	sg_buf_release(&w->in);
+}

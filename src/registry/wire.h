@@ -1,0 +1,70 @@
+#ifndef SG_REGISTRY_WIRE_H
+#define SG_REGISTRY_WIRE_H
+#include "base/file.h"
+#include "base/log.h"
+#include "registry/child.h"
+#include "registry/ref.h"
+#include "registry/impl.h"
+SG_C_BEGIN
+/*
+ * The conversation with git-upload-pack and git-receive-pack, protocol version 0:
+ * lines of 4 hex digits of length (themselves included) and content; 0000 ends a
+ * list. Everything that comes in is bounded and checked.
+ */
+enum sg_url_kind { SG_URL_PATH, SG_URL_SSH, SG_URL_HTTP };
+struct sg_url { enum sg_url_kind kind; char *host, *port, *path; };	/* HTTP: path is the whole URL */
+/* A local path is resolved to the repository in it. UNSUPPORTED: other schemes. */
+int sg_url_parse(struct sg_url *out, const char *url);
+void sg_url_release(struct sg_url *u);
+
+struct sg_wire {
+	struct sg_child child;
+	struct sg_buf in;		/* read, not used up: from at on */
+	size_t at;
+	const char *url;		/* for messages, borrowed */
+};
+
+/* What the other side says first. */
+struct sg_advert { struct sg_refs refs; struct sg_oids have; char *caps, *head; };
+
+/* service: "git-upload-pack" or "git-receive-pack". */
+int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r, const char *service,
+		 const struct sg_url *u, const char *url);
+bool sg_advert_can(const struct sg_advert *ad, const char *cap);
+const struct sg_ref *sg_advert_ref(const struct sg_advert *ad, const char *name);
+void sg_advert_release(struct sg_advert *ad);
+
+int sg_wire_write(struct sg_wire *w, const void *data, size_t n);
+int sg_wire_line(struct sg_wire *w, const char *fmt, ...) SG_PRINTF(2, 3);
+int sg_wire_flush(struct sg_wire *w);		/* 0000 */
+/* 1 with the line's content, 0 for 0000. */
+int sg_wire_read(struct sg_wire *w, struct sg_buf *line);
+/* Next side-band packet: band 1..3 with its bytes, 0 at 0000. Band 3 is an error
+ * already made. */
+int sg_wire_band(struct sg_wire *w, struct sg_buf *data);
+/* Put what the program said on stderr behind an error that happened. */
+int sg_wire_fail(struct sg_wire *w, int rc);
+/* The end of a good conversation: hang up and wait. */
+int sg_wire_finish(struct sg_wire *w);
+void sg_wire_release(struct sg_wire *w);
+
+/* sendpack.c: objects that `tip`s reach and `have`s do not, as one pack on the
+ * wire. Those of `have` that are not here are ignored. */
+int sg_send_list(struct sg_oids *out, struct sg_registry *r, const struct sg_oids *tip, const struct sg_oids *have);
+int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids *list,
+		 const struct sg_progress *progress);
+/* fetchpack.c: the wanted objects and all below them into the registry. */
+int sg_fetch_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_advert *ad,
+		  const struct sg_oids *want, const struct sg_progress *progress);
+/* gitexec.c: the same three things by the user's git, for http(s). */
+int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url);
+int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs);
+struct sg_push_cmd { const char *dst; struct sg_oid old, new; int rc; char *text; };
+int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic);
+
+/* remote.c: *name is the remote's when it is a configured one, else NULL. */
+int sg_remote_resolve(char **url, char **name, struct sg_registry *r, const char *remote);
+/* fetch.c: where refs of a named remote are tracked here; NULL text when nowhere. */
+int sg_remote_tracking(char **out, const char *name, const char *ref);
+SG_C_END
+#endif
