@@ -351,5 +351,103 @@ void sg_tag_list_release(struct sg_tag_list *l);
 /* message NULL: a plain ref, else an annotated tag that names the composition. */
 int sg_tag_add(struct sg_repo *r, const char *name, const char *rev, const char *message);
 int sg_tag_remove(struct sg_repo *r, const char *name, char was[SG_COMMIT_HEX]);
+
+/* --- sharing (sg_share.c) --------------------------------------------------- */
+
+/*
+ * A remote is a configured name, a path, or a URL that git knows. Nothing here
+ * loses a commit of somebody else: a ref over there moves forward only, or (with a
+ * lease) from the very commit that was seen.
+ */
+struct sg_remote_line { char *name, *url; };
+struct sg_remotes { struct sg_remote_line *remote; size_t n, cap; };
+int sg_share_remotes(struct sg_remotes *out, struct sg_repo *r);
+void sg_remotes_release(struct sg_remotes *l);
+int sg_share_add(struct sg_repo *r, const char *name, const char *url);
+int sg_share_remove(struct sg_repo *r, const char *name);
+
+/* What became of one ref. */
+enum sg_share_what { SG_SHARE_NEW, SG_SHARE_MOVED, SG_SHARE_FORCED, SG_SHARE_SAME, SG_SHARE_REMOVED, SG_SHARE_REFUSED };
+const char *sg_share_what_name(enum sg_share_what w);	/* "new", "moved", ... */
+struct sg_share_ref {
+	char *from, *to;		/* full names; NULL: none (a removal, objects only) */
+	char old[SG_COMMIT_HEX], now[SG_COMMIT_HEX];	/* of `to`; "": absent */
+	enum sg_share_what what;
+	char *text;			/* why it was refused, or a remark; may be NULL */
+};
+struct sg_shared {
+	char *remote, *url;
+	struct sg_share_ref *ref;
+	size_t n, cap;
+	size_t refused;			/* how many of them */
+	size_t shards;			/* data sets whose tokens came along (clone) */
+};
+void sg_shared_release(struct sg_shared *s);
+
+struct sg_push_opts {
+	const char *remote;		/* NULL: origin */
+	/* Branches, tags, candidates (id, beginning or name), full names, "from:to",
+	 * ":to" (remove what was last seen there). Empty: the current branch. */
+	struct sg_names refs;
+	bool candidates, tags;		/* all that waits on refs/sg, with its reports; all tags */
+	bool lease;			/* a ref may also go back, if it is there what was last seen */
+	struct sg_names leases;		/* the same for one: "ref" or "ref:commit" */
+};
+/* 1 when a ref was refused; *out says which and why. */
+int sg_share_push(struct sg_shared *out, struct sg_repo *r, const struct sg_push_opts *o,
+		  const struct sg_progress *progress);
+/* Branches to refs/remotes/<remote>/ and tags; candidates: also those that wait
+ * over there, taken up here when they are unknown here. */
+int sg_share_fetch(struct sg_shared *out, struct sg_repo *r, const char *remote, bool candidates, bool prune,
+		   const struct sg_progress *progress);
+/* Fetch, then move the current branch forward. 1 when it cannot: both sides grew. */
+int sg_share_pull(struct sg_shared *out, struct sg_repo *r, const char *remote, const char *branch,
+		  const struct sg_progress *progress);
+/* dir NULL: named after the URL; *made is the folder, yours. From a path on this
+ * machine the tokens of its data sets come along, checked by their hashes. */
+int sg_share_clone(struct sg_shared *out, char **made, const char *url, const char *dir, bool candidates,
+		   const struct sg_progress *progress);
+
+/* --- proving (sg_verify.c, sg_fsck.c) ---------------------------------------- */
+
+enum sg_proof { SG_PROVEN, SG_DIFFERS, SG_OPEN };	/* OPEN: cannot be told here */
+const char *sg_proof_name(enum sg_proof p);	/* "proven", "differs", "open" */
+struct sg_check {
+	const char *what;		/* "graft", "payload", "receipt", "verdict", "state", ... */
+	char *subject;			/* of it: a graft, a set, a trailer; may be "" */
+	enum sg_proof proof;
+	char *text;			/* what was found */
+};
+/* One commit of the line of growth and what could be shown of it. */
+struct sg_verified {
+	char commit[SG_COMMIT_HEX], state[SG_SHA256_HEX];
+	char *op, *subject;		/* op "": the commit says none */
+	struct sg_check *check;
+	size_t n, cap;
+	size_t proven, differs, open;
+};
+struct sg_verify_total {
+	uint64_t commits, proven, differs, open;
+	uint64_t grafts, tensors, bytes, receipts, sets;	/* distinct ones that were checked */
+	uint64_t replayed, same_bits, same_verdict;		/* receipts measured again */
+};
+struct sg_verify_opts { const char *rev; bool replay; };
+/*
+ * From the first commit to rev (NULL: HEAD), first parents: what each commit says
+ * against what its content gives. Nothing is trusted but the hashes. replay: also
+ * measure the losses of each receipt again. fn hears of each commit, oldest first
+ * (borrowed for the call; not 0 stops). 1 when something differs.
+ */
+int sg_verify(struct sg_verify_total *out, struct sg_repo *r, const struct sg_verify_opts *o,
+	      int (*fn)(void *arg, const struct sg_verified *v), void *arg, const struct sg_progress *progress);
+
+struct sg_problem {
+	bool damage;			/* else a remark: a leftover that harms nothing */
+	const char *kind, *object, *text;
+};
+/* Objects, packs and refs of the repository, then that every branch and every
+ * candidate is a registry's. Repairs nothing. Returns the number of damages. */
+int sg_check_repo(struct sg_repo *r, void (*fn)(void *arg, const struct sg_problem *p), void *arg,
+		  const struct sg_progress *progress);
 SG_C_END
 #endif
