@@ -224,6 +224,6 @@ int sg_child_run(struct sg_buf *out, const char *const *argv, const struct sg_bu
 		out->data[out->len] = '\0';
 	err[strcspn(err, "\n")] = '\0';
 	if (status)
-		return sg_fail(SG_E_ERROR, "'%s %s' failed: %s", argv[0], argv[1] ? argv[1] : "", *err ? err : "no reason given");
+		return sg_fail(SG_E_ERROR, "'%s' failed: %s", argv[0], *err ? err : "no reason given");
 	return rc;
 }

@@ -99,7 +99,8 @@ static int when(struct sg_person *p, const char *env)
 	struct tm tm;
 
 	if (s && *s)
-		return parse_date(&p->time, &p->tz, s) ? 0 : sg_fail(SG_E_USAGE, "cannot read the date in %s: '%s'", env, s);
+		return parse_date(&p->time, &p->tz, s) ? 0 :
+		       sg_fail(SG_E_USAGE, "cannot read the date in %s: '%s'", env, s);
 	p->time = now;
 	p->tz = localtime_r(&now, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
 	return 0;

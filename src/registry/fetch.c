@@ -93,7 +93,8 @@ static int match(char **out, const struct spec *s, const char *ref)
 			return 0;
 		at = s->dst ? strchr(s->dst, '*') : NULL;
 		if (at)
-			dst = sg_asprintf("%.*s%.*s%s", (int)(at - s->dst), s->dst, (int)(n - head - tail), ref + head, at + 1);
+			dst = sg_asprintf("%.*s%.*s%s", (int)(at - s->dst), s->dst, (int)(n - head - tail),
+					  ref + head, at + 1);
 	}
 	if (s->dst && !dst)
 		return -SG_E_NOMEM;

@@ -118,21 +118,22 @@ int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names 
 }
 
 /* "!\t<src>:<dst>\t[rejected] (stale info)": flags that mean no are ! only. */
-static int take_result(struct sg_push_cmd *cmd, size_t n, char *line)
+static void take_result(struct sg_push_cmd *cmd, size_t n, char *line)
 {
-	char *tab = strchr(line, '\t'), *colon = tab ? strchr(tab, ':') : NULL, *why = colon ? strchr(colon, '\t') : NULL;
+	char *tab = strchr(line, '\t'), *colon = tab ? strchr(tab, ':') : NULL;
+	char *why = colon ? strchr(colon, '\t') : NULL;
 
 	if (!why)
-		return 0;
+		return;
 	*why++ = '\0';
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(cmd[i].dst, colon + 1))
 			continue;
-		cmd[i].rc = line[0] != '!' ? 0 : strstr(why, "stale info") || strstr(why, "failed to") ? -SG_E_BUSY : -SG_E_REFUSED;
+		cmd[i].rc = line[0] != '!' ? 0 :
+			    strstr(why, "stale info") || strstr(why, "failed to") ? -SG_E_BUSY : -SG_E_REFUSED;
 		free(cmd[i].text);
 		cmd[i].text = cmd[i].rc < 0 ? sg_strdup(why) : NULL;
 	}
-	return 0;
 }
 
 static int push_args(struct args *a, const char *url, const struct sg_push_cmd *cmd, size_t n, bool atomic)
@@ -151,7 +152,8 @@ static int push_args(struct args *a, const char *url, const struct sg_push_cmd *
 			hex[0] = '\0';
 			if (!sg_oid_is_zero(oid))
 				sg_oid_hex(hex, oid);
-			s = pass ? sg_asprintf("%s:%s", hex, cmd[i].dst) : sg_asprintf("--force-with-lease=%s:%s", cmd[i].dst, hex);
+			s = pass ? sg_asprintf("%s:%s", hex, cmd[i].dst) :
+				   sg_asprintf("--force-with-lease=%s:%s", cmd[i].dst, hex);
 			rc = s ? arg(a, s) : -SG_E_NOMEM;
 			free(s);
 			SG_TRY(rc);
@@ -182,9 +184,10 @@ int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd
 		e = p + strcspn(p, "\n");
 		if (*e)
 			*e++ = '\0';
-		heard |= *p && strchr(" +-*!=", *p) && p[1] == '\t';
-		if (*p && strchr(" +-*!=", *p) && p[1] == '\t')
+		if (*p && strchr(" +-*!=", *p) && p[1] == '\t') {
+			heard = true;
 			take_result(cmd, n, p);
+		}
 	}
 	sg_buf_release(&out);
 	sg_names_release(&a.l);

@@ -14,6 +14,7 @@
  */
 #define OLD_LOCK  10		/* seconds; a ref is locked for milliseconds */
 #define OLD_TEMP  86400		/* a push into us may take its time */
+#define OLD_PACK  3600		/* libgit2 receiving one: us, under the lock, or another user of it */
 
 int sg_lock(struct sg_registry *r)
 {
@@ -59,6 +60,8 @@ static bool is_leftover(const char *path, const char *name, double age)
 		return age > OLD_LOCK;
 	if (!strncmp(name, "tmp_sg_", 7))
 		return true;
+	if (!strncmp(name, "pack_git2_", 10))
+		return age > OLD_PACK;
 	if (!strncmp(name, "tmp_", 4))
 		return age > OLD_TEMP;
 	return ends_in(name, ".keep") && our_keep(path);

@@ -119,7 +119,8 @@ static int on_object(const git_oid *id, void *arg)
 	return c->rc;
 }
 
-static void check_content(struct check *c, const struct sg_oid *oid, enum sg_object_type type, const char *data, size_t n)
+static void check_content(struct check *c, const struct sg_oid *oid, enum sg_object_type type,
+			  const char *data, size_t n)
 {
 	struct sg_commit commit = { 0 };
 	struct sg_raw_entry e;
@@ -143,7 +144,10 @@ static void check_content(struct check *c, const struct sg_oid *oid, enum sg_obj
 static int check_object(struct check *c, const struct sg_oid *oid)
 {
 	git_odb_object *o = NULL;
+	enum sg_object_type type;
 	struct sg_oid sum;
+	const char *data;
+	size_t n;
 	int rc = git_odb_read(&o, c->r->odb, sg_git_oid(oid));
 
 	if (rc < 0) {
@@ -151,11 +155,14 @@ static int check_object(struct check *c, const struct sg_oid *oid)
 		complain_oid(c, "hash", oid, sg_error_message());
 		return 0;
 	}
-	rc = sg_object_id(&sum, (enum sg_object_type)git_odb_object_type(o), git_odb_object_data(o), git_odb_object_size(o));
+	type = (enum sg_object_type)git_odb_object_type(o);
+	data = git_odb_object_data(o);
+	n = git_odb_object_size(o);
+	rc = sg_object_id(&sum, type, data, n);
 	if (rc >= 0 && !sg_oid_eq(&sum, oid))
 		complain_oid(c, "hash", oid, "its content is not what its name says");
 	else if (rc >= 0)
-		check_content(c, oid, (enum sg_object_type)git_odb_object_type(o), git_odb_object_data(o), git_odb_object_size(o));
+		check_content(c, oid, type, data, n);
 	git_odb_object_free(o);
 	return rc;
 }

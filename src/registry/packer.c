@@ -314,7 +314,8 @@ static int write_temp(const char *path, const void *data, size_t n, mode_t mode)
 static int publish(struct sg_packer *p, const unsigned char *sum, const struct sg_buf *idx)
 {
 	char hex[2 * SG_SHA1_LEN + 1], mark[32];
-	char *dir = sg_path_join(p->r->git_dir, "objects/pack"), *base = NULL, *pack = NULL, *index = NULL, *tmp = NULL;
+	char *dir = sg_path_join(p->r->git_dir, "objects/pack");
+	char *base = NULL, *pack = NULL, *index = NULL, *tmp = NULL;
 	int rc = -SG_E_NOMEM;
 	bool named = false;
 

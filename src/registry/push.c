@@ -298,7 +298,8 @@ static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, 
 	rc = sg_exec_push(r, url, cmd, k, atomic);
 	for (size_t i = 0, j = 0; rc >= 0 && i < n; i++)
 		if (ref[i].rc == 1) {
-			answer(&ref[i], cmd[j].rc, cmd[j].text ? cmd[j].text : cmd[j].rc < 0 ? "git push said nothing of it" : NULL);
+			answer(&ref[i], cmd[j].rc, cmd[j].text || cmd[j].rc >= 0 ? cmd[j].text :
+			       "git push said nothing of it");
 			j++;
 		}
 	for (size_t j = 0; j < k; j++)

@@ -63,7 +63,7 @@ static int patiently(struct sg_registry *r, int (*attempt)(struct sg_registry *r
 			return rc;
 		}
 		usleep((random32() % pause + 1) * 1000);
-		pause = SG_MIN(pause * 2, 50);
+		pause = SG_MIN(pause * 2, 16);
 	}
 }
 

@@ -26,7 +26,8 @@ static int read_tree(struct sg_buf *b, struct sg_registry *r, const struct sg_oi
 	enum sg_object_type type;
 
 	SG_TRY(sg_object_read(b, &type, r, oid, SG_META_MAX));
-	return type == SG_OBJ_TREE ? 0 : sg_fail(SG_E_CORRUPT, "a %s where a tree was expected", sg_object_type_name(type));
+	return type == SG_OBJ_TREE ? 0 : sg_fail(SG_E_CORRUPT, "a %s where a tree was expected",
+						 sg_object_type_name(type));
 }
 
 /* All ids in the old trees, and for one name the old folders of that name. */

@@ -243,7 +243,8 @@ int sg_wire_read(struct sg_wire *w, struct sg_buf *line)
 	SG_TRY(sg_buf_add(line, w->in.data + w->at, n - 4));
 	w->at += n - 4;
 	if (line->len > 4 && !memcmp(line->data, "ERR ", 4))
-		return sg_fail(SG_E_ERROR, "'%s' says: %.*s", w->url, (int)strcspn(line->data + 4, "\n"), line->data + 4);
+		return sg_fail(SG_E_ERROR, "'%s' says: %.*s", w->url, (int)strcspn(line->data + 4, "\n"),
+			       line->data + 4);
 	return 1;
 }
 
@@ -314,7 +315,7 @@ static int find_head(struct sg_advert *ad)
 	return 0;
 }
 
-static int read_advert(struct sg_advert *ad, struct sg_wire *w)
+int sg_advert_read(struct sg_advert *ad, struct sg_wire *w)
 {
 	struct sg_buf line = { 0 };
 	struct sg_oid oid;
@@ -358,7 +359,7 @@ int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r,
 	*w = (struct sg_wire){ .child = { 0, -1, -1, -1 }, .url = url };
 	*ad = (struct sg_advert){ 0 };
 	SG_TRY(start(&w->child, r, service, u));
-	rc = read_advert(ad, w);
+	rc = sg_advert_read(ad, w);
 	if (rc < 0) {
 		rc = sg_wire_fail(w, rc);
 		sg_advert_release(ad);

@@ -30,6 +30,8 @@ struct sg_advert { struct sg_refs refs; struct sg_oids have; char *caps, *head; 
 /* service: "git-upload-pack" or "git-receive-pack". */
 int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r, const char *service,
 		 const struct sg_url *u, const char *url);
+/* The first part of it, from a wire that stands. */
+int sg_advert_read(struct sg_advert *ad, struct sg_wire *w);
 bool sg_advert_can(const struct sg_advert *ad, const char *cap);
 const struct sg_ref *sg_advert_ref(const struct sg_advert *ad, const char *name);
 void sg_advert_release(struct sg_advert *ad);
