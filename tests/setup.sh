@@ -21,6 +21,7 @@ need libzstd-dev lib libzstd
 need msgpack lib msgpack-c msgpack	# its package goes by two names, see below
 need openssh-client tool ssh-keygen	# git checks signatures with it
 need python3 python3 -c 'import json'	# second readers of the formats, in tests
+need zstd tool zstd			# and they need it to read what is packed
 need mandoc tool mandoc			# checks the manual pages
 [ -z "$missing" ] && exit 0
 

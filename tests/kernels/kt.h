@@ -56,7 +56,7 @@ const char *kt_run(kt_case fn);
 	{ \
 		const char *bad_ = kt_run(kt_##id); \
 		if (*bad_) \
-			sg_test_fail(__FILE__, __LINE__, bad_); \
+			sg_test_fail(__FILE__, __LINE__, "%s", bad_); \
 	} \
 	static void kt_##id(struct kt *t)
 #endif

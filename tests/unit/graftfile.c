@@ -210,7 +210,7 @@ TEST(graftfile_second_reader)
 	unsigned char *data;
 	FILE *f;
 
-	if (system("command -v python3 zstd >/dev/null 2>&1 && python3 -c 'import json' 2>/dev/null"))
+	if (system("(command -v python3 && command -v zstd) >/dev/null 2>&1 && python3 -c 'import json' 2>/dev/null"))
 		SKIP("python3 and zstd");
 	PASS(SG_NEW(data, n));
 	CHECK(mkdtemp(folder));
