@@ -318,6 +318,83 @@ int sg_diff(struct sg_diff *out, struct sg_repo *r, const char *a, const char *b
 	    const struct sg_progress *progress);
 void sg_diff_release(struct sg_diff *d);
 
+/* --- changing the stack (sg_revert.c, sg_consolidate.c, sg_export.c) --------- */
+
+struct sg_revert_opts {
+	const char *graft, *message;	/* message may be NULL */
+	bool cascade;			/* those that require it go with it */
+	bool force;			/* also when a gate rejects, or nothing can be measured */
+	bool unmeasured;		/* measure nothing */
+};
+struct sg_revert_info {
+	struct sg_names removed;	/* ids in stack order */
+	char commit[SG_COMMIT_HEX];	/* of the revert; "": it was refused */
+	char accept[SG_COMMIT_HEX];	/* that had let the graft in; "": none is known */
+	bool measured;			/* v has lines */
+	bool restored;			/* the losses are those recorded before it came in, bit by bit */
+	struct sg_verdict_info v;	/* of going from prev to state; verdict "" when unmeasured */
+};
+/* Takes an active graft out of the stack. REFUSED names those that require it. 1 (and
+ * *out, and nothing changed) when a gate rejects what would be left. */
+int sg_revert(struct sg_revert_info *out, struct sg_repo *r, const struct sg_revert_opts *o,
+	      const struct sg_progress *progress);
+void sg_revert_info_release(struct sg_revert_info *i);
+
+/* How well a weight's change outlived being folded and rounded. meant: the change, in
+ * f32; made: what the stored numbers differ by. */
+struct sg_fold_line {
+	char *tensor;
+	const char *dtype;
+	double retained;		/* <made, meant> / |meant|^2 */
+	double rel_err;			/* |made - meant| / |meant| */
+	double unchanged;		/* share of the elements with a change meant that have none made */
+	const char *verdict;		/* "ok" (retained >= 0.98), "warn", "refuse" (< 0.9) */
+};
+struct sg_fold_table { struct sg_fold_line *line; size_t n; };
+void sg_fold_table_release(struct sg_fold_table *t);
+
+struct sg_consolidate_opts {
+	bool fold;			/* changes of linear maps into the weights of the base */
+	bool structural;		/* grown layers into base blocks */
+	const char *out;		/* folder of the new base; NULL: in the registry */
+	const char *dtype;		/* "stored", "F32", "BF16", "F16"; NULL: stored */
+	const char *message;
+	bool force;
+};
+struct sg_consolidate_info {
+	char base[SG_SHA256_HEX], old_base[SG_SHA256_HEX];
+	char commit[SG_COMMIT_HEX];	/* "": it was refused */
+	struct sg_names replaced;	/* ids that went into the base, stack order */
+	struct sg_names carried, carried_from;	/* new and old ids of those that stay */
+	struct sg_fold_table table;
+	bool identical;			/* every loss has the bits that it had */
+	struct sg_verdict_info v;
+};
+/* A new base that holds part of the stack. 1 (and *out, and nothing changed) when a
+ * tensor lost too much or a gate says no. REFUSED when there is nothing to fold. */
+int sg_consolidate(struct sg_consolidate_info *out, struct sg_repo *r, const struct sg_consolidate_opts *o,
+		   const struct sg_progress *progress);
+void sg_consolidate_info_release(struct sg_consolidate_info *i);
+
+struct sg_export_opts {
+	const char *rev, *dir;		/* dir must not be there */
+	const char *dtype;		/* as above */
+	bool force;			/* also when a tensor lost too much */
+};
+struct sg_export_info {
+	char state[SG_SHA256_HEX];
+	size_t tensors, layers;
+	uint64_t bytes;			/* of tensors */
+	struct sg_fold_table table;
+	bool written;
+};
+/* The composition as one plain checkpoint in a new folder, read back and compared. 1
+ * (and *out, and no folder) when a tensor lost too much. REFUSED names what a
+ * checkpoint cannot express. */
+int sg_export_hf(struct sg_export_info *out, struct sg_repo *r, const struct sg_export_opts *o,
+		 const struct sg_progress *progress);
+void sg_export_info_release(struct sg_export_info *i);
+
 /* --- lines of growth (sg_line.c) -------------------------------------------- */
 
 struct sg_branch_info {

@@ -286,23 +286,40 @@ int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand
 
 /* --- accept ------------------------------------------------------------------ */
 
+/* A graft of the past, reverted once, comes back. */
+static const char *accept_op(const struct judge *j)
+{
+	return j->cand.where == SG_PAST ? "reapply" : "accept";
+}
+
 static int accept_message(struct sg_buf *m, const struct judge *j, const char *body)
 {
 	const struct sg_receipt *p = &j->t.receipt;
 	const struct sg_receipt_gate *g = p->n_gates ? &p->gate[0] : NULL;
 	char subject[200];
 
-	snprintf(subject, sizeof(subject), "accept %.64s", j->cand.name ? j->cand.name : j->cand.id);
+	snprintf(subject, sizeof(subject), "%s %.64s", accept_op(j), j->cand.name ? j->cand.name : j->cand.id);
 	if (g && *g->set)
 		snprintf(subject + strlen(subject), sizeof(subject) - strlen(subject), ": %.40s %.4f -> %.4f", g->set,
 			 g->parent, g->parent + g->mean);
 	SG_TRY(sg_message(m, subject, body));
-	SG_TRY(sg_message_trailer(m, "Sg-Op", "accept"));
+	SG_TRY(sg_message_trailer(m, "Sg-Op", "%s", accept_op(j)));
 	SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", p->graft));
 	SG_TRY(sg_message_trailer(m, "Sg-Base", "sha256:%s", p->base));
 	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
 	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
 	return sg_message_metrics(m, p);
+}
+
+/* What its revert left behind, if it was reverted: the history has it. */
+static int forget_revert(struct sg_change *c, const struct judge *j)
+{
+	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "reverted/%.16s", j->cand.id);
+	rc = sg_tree_remove(c->tree, path);
+	return rc == -SG_E_NOTFOUND ? 0 : rc;
 }
 
 /* grafts/<id16> of the candidate, with its receipt. */
@@ -317,6 +334,8 @@ static int accept_tree(struct sg_change *c, const struct judge *j)
 	rc = sg_tree_find(&folder, NULL, j->r->reg, &j->cand.commit, path);
 	if (rc >= 0)
 		rc = sg_tree_put_tree(c->tree, path, &folder);
+	if (rc >= 0)
+		rc = forget_revert(c, j);
 	if (rc >= 0)
 		rc = sg_receipt_emit(&bytes, &j->t.receipt);
 	if (rc >= 0)
@@ -347,7 +366,7 @@ static int take_in(struct judge *j, const char *body)
 	if (rc >= 0)
 		rc = accept_message(&m, j, body);
 	if (rc >= 0)
-		rc = sg_change_done(&c, NULL, &j->cand.commit, m.data);
+		rc = sg_change_done(&c, NULL, j->cand.where == SG_PAST ? NULL : &j->cand.commit, m.data);
 	/* the candidate is the second parent now: its own ref has done its work */
 	if (rc >= 0 && j->cand.ref)
 		rc = sg_ref_delete(j->r->reg, j->cand.ref, &j->cand.commit);

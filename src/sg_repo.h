@@ -30,6 +30,7 @@ SG_C_BEGIN
  *	data/<name>.json, data/<name>.docs
  *	grafts/<id16>/graft.json train.json accept.json receipt.mp data/<tensor>/0000
  *	reverted/<id16>/effect.json receipt.mp
+ *	consolidated/<state16>.json <state16>.mp
  * Local, beside registry.git: data/<sha256>.tokens, jobs/<recipe id>.state
  */
 struct sg_repo {
@@ -179,7 +180,9 @@ int sg_trial_judge(struct sg_trial *t);
 /* The verdict for a caller. name may be NULL. */
 int sg_verdict_of(struct sg_verdict_info *out, const struct sg_receipt *p, const char *name);
 
-/* accept.json of a judged receipt, and its numbers as trailers. */
+/* "gates": what each said, into the open object; accept.json of a judged receipt; and
+ * its numbers as trailers. */
+void sg_gates_json(struct sg_jsonw *w, const struct sg_receipt *p);
 int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha);
 int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p);
 

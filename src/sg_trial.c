@@ -166,6 +166,39 @@ void sg_verdict_info_release(struct sg_verdict_info *v)
 	*v = (struct sg_verdict_info){ 0 };
 }
 
+void sg_gates_json(struct sg_jsonw *w, const struct sg_receipt *p)
+{
+	sg_jsonw_key(w, "gates");
+	sg_jsonw_array(w);
+	for (size_t i = 0; i < p->n_gates; i++) {
+		const struct sg_receipt_gate *g = &p->gate[i];
+
+		sg_jsonw_object(w);
+		sg_jsonw_key(w, "docs");
+		sg_jsonw_i64(w, (int64_t)g->n);
+		sg_jsonw_key(w, "gate");
+		sg_jsonw_str(w, g->name);
+		sg_jsonw_key(w, "lower");
+		sg_jsonw_f64(w, g->lower);
+		sg_jsonw_key(w, "mean");
+		sg_jsonw_f64(w, g->mean);
+		sg_jsonw_key(w, "parent");
+		sg_jsonw_f64(w, g->parent);
+		sg_jsonw_key(w, "set");
+		sg_jsonw_str(w, g->set);
+		sg_jsonw_key(w, "text");
+		sg_jsonw_str(w, g->text ? g->text : "");
+		sg_jsonw_key(w, "threshold");
+		sg_jsonw_f64(w, g->threshold);
+		sg_jsonw_key(w, "upper");
+		sg_jsonw_f64(w, g->upper);
+		sg_jsonw_key(w, "verdict");
+		sg_jsonw_str(w, sg_verdict_name(g->verdict));
+		sg_jsonw_end(w, '}');
+	}
+	sg_jsonw_end(w, ']');
+}
+
 /* The verdict for people, stock git and `sg log`: numbers as in the receipt. */
 int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha)
 {
@@ -175,35 +208,7 @@ int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *n
 	sg_jsonw_object(&w);
 	sg_jsonw_key(&w, "format");
 	sg_jsonw_str(&w, "sg-accept-1");
-	sg_jsonw_key(&w, "gates");
-	sg_jsonw_array(&w);
-	for (size_t i = 0; i < p->n_gates; i++) {
-		const struct sg_receipt_gate *g = &p->gate[i];
-
-		sg_jsonw_object(&w);
-		sg_jsonw_key(&w, "docs");
-		sg_jsonw_i64(&w, (int64_t)g->n);
-		sg_jsonw_key(&w, "gate");
-		sg_jsonw_str(&w, g->name);
-		sg_jsonw_key(&w, "lower");
-		sg_jsonw_f64(&w, g->lower);
-		sg_jsonw_key(&w, "mean");
-		sg_jsonw_f64(&w, g->mean);
-		sg_jsonw_key(&w, "parent");
-		sg_jsonw_f64(&w, g->parent);
-		sg_jsonw_key(&w, "set");
-		sg_jsonw_str(&w, g->set);
-		sg_jsonw_key(&w, "text");
-		sg_jsonw_str(&w, g->text ? g->text : "");
-		sg_jsonw_key(&w, "threshold");
-		sg_jsonw_f64(&w, g->threshold);
-		sg_jsonw_key(&w, "upper");
-		sg_jsonw_f64(&w, g->upper);
-		sg_jsonw_key(&w, "verdict");
-		sg_jsonw_str(&w, sg_verdict_name(g->verdict));
-		sg_jsonw_end(&w, '}');
-	}
-	sg_jsonw_end(&w, ']');
+	sg_gates_json(&w, p);
 	sg_jsonw_key(&w, "graft");
 	sg_jsonw_str(&w, p->graft);
 	if (name) {

@@ -1,0 +1,416 @@
+/*
+ * Taking a graft out again: a commit without its folder. Nothing is subtracted, the
+ * rest of the stack is composed anew, and where a receipt recorded the losses of just
+ * that composition they must come back bit by bit.
+ */
+#include "sg_repo.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+struct revert {
+	struct sg_repo *r;
+	const struct sg_revert_opts *o;
+	struct sg_found graft;
+	struct sg_view view;
+	struct sg_names removed;	/* in stack order */
+	struct sg_receipt was;		/* that let the graft in; empty when there is none */
+	struct sg_trial t;
+	char accept[SG_COMMIT_HEX];	/* the commit that let it in */
+	bool measured, restored;
+	const struct sg_progress *progress;
+};
+
+/* --- what goes --------------------------------------------------------------- */
+
+static bool holds(const struct sg_names *l, const char *id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->name[i], id))
+			return true;
+	return false;
+}
+
+/* Does the graft require one of those that go? */
+static int hangs_on(bool *out, struct revert *v, const char *id, const struct sg_names *gone)
+{
+	struct sg_graft *g;
+
+	SG_TRY(sg_stored_graft(&g, v->r, &v->view.commit, id));
+	*out = false;
+	for (size_t i = 0; i < g->file.requires.n; i++)
+		*out |= holds(gone, g->file.requires.name[i]);
+	sg_graft_free(g);
+	return 0;
+}
+
+/* The graft and all that stands inside it. Stack order puts what is required first, so
+ * one pass finds what hangs on what hangs on it. */
+static int choose(struct revert *v)
+{
+	for (size_t i = 0; i < v->view.ids.n; i++) {
+		const char *id = v->view.ids.name[i];
+		bool goes = !strcmp(id, v->graft.id);
+
+		if (!goes)
+			SG_TRY(hangs_on(&goes, v, id, &v->removed));
+		if (goes)
+			SG_TRY(sg_names_add(&v->removed, id));
+	}
+	return 0;
+}
+
+static int refuse_dependents(struct revert *v)
+{
+	struct sg_buf list = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < v->removed.n; i++) {
+		char *name;
+
+		if (!strcmp(v->removed.name[i], v->graft.id))
+			continue;
+		name = sg_graft_name(v->r, &v->view.commit, v->removed.name[i]);
+		rc = sg_buf_fmt(&list, "%s%.16s%s%s%s", list.len ? ", " : "", v->removed.name[i], name ? " (" : "",
+				name ? name : "", name ? ")" : "");
+		free(name);
+	}
+	if (rc >= 0)
+		rc = sg_fail(SG_E_REFUSED, "graft %.16s is required by %s; --cascade takes them out too", v->graft.id,
+			     list.data);
+	sg_buf_release(&list);
+	return rc;
+}
+
+/* The newest commit that let the graft in. */
+static int look_accept(void *arg, const struct sg_commit *c)
+{
+	struct revert *v = arg;
+	char *op = NULL, *id = NULL;
+	int rc = 0;
+
+	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && (!strcmp(op, "accept") || !strcmp(op, "reapply")) &&
+	    sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7) && !strcmp(id + 7, v->graft.id)) {
+		sg_oid_hex(v->accept, &c->id);
+		rc = 1;
+	}
+	free(op);
+	free(id);
+	return rc;
+}
+
+/* The receipt that let it in; one that is not there or cannot be read proves nothing. */
+static void read_was(struct revert *v)
+{
+	struct sg_buf b = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "grafts/%.16s/receipt.mp", v->graft.id);
+	if (sg_tree_read(&b, v->r->reg, &v->view.commit, path, SG_RECEIPT_MAX) >= 0)
+		(void)sg_receipt_parse(&v->was, b.data, b.len, path);
+	sg_buf_release(&b);
+}
+
+static int prepare(struct revert *v)
+{
+	SG_TRY(sg_find_graft(&v->graft, v->r, v->o->graft));
+	if (v->graft.where != SG_ACTIVE)
+		return sg_fail(SG_E_REFUSED, "graft %.16s is not active", v->graft.id);
+	SG_TRY(sg_view_open(&v->view, v->r, NULL));
+	SG_TRY(choose(v));
+	if (v->removed.n > 1 && !v->o->cascade)
+		return refuse_dependents(v);
+	SG_TRY(sg_history_walk(v->r->reg, &v->view.commit, 1, NULL, 0, 0, look_accept, v));
+	read_was(v);
+	SG_TRY(sg_trial_open(&v->t, v->r, &v->view.commit, v->progress));
+	SG_TRY(sg_trained_window(&v->t.window, v->r, &v->view.commit, v->graft.id));
+	if (v->was.window)
+		v->t.window = v->was.window;
+	strcpy(v->t.receipt.base, v->view.base);
+	strcpy(v->t.receipt.parent, v->view.state);
+	return sg_view_state(v->t.receipt.candidate, &v->view, NULL, 0, &v->removed);
+}
+
+/* --- its effect --------------------------------------------------------------- */
+
+static int measure_side(struct revert *v, bool after)
+{
+	struct sg_composed m = { 0 };
+	int rc = sg_view_compose(&m, &v->view, NULL, 0, after ? &v->removed : NULL, sg_rows(v->t.window));
+
+	if (rc >= 0)
+		rc = sg_trial_measure(&v->t, &m.model, after, after ? "without it" : "with it");
+	sg_composed_release(&m);
+	return rc;
+}
+
+static const struct sg_receipt_set *same_set(const struct sg_receipt *p, const struct sg_receipt_set *s)
+{
+	for (size_t i = 0; i < p->n_sets; i++)
+		if (!strcmp(p->set[i].id, s->id) && p->set[i].docs == s->docs)
+			return &p->set[i];
+	return NULL;
+}
+
+/*
+ * The drop law. When what is left is the composition that the graft was judged
+ * against, on the same kind of machine, its losses are known: any other bit means that
+ * the graft left a trace, or that a file is not what it was.
+ */
+static int check_drop(struct revert *v)
+{
+	const struct sg_receipt *was = &v->was, *now = &v->t.receipt;
+	size_t n = 0;
+
+	if (!was->window || was->window != now->window || strcmp(was->parent, now->candidate) ||
+	    strcmp(was->fingerprint, now->fingerprint))
+		return 0;
+	for (size_t i = 0; i < was->n_sets; i++) {
+		const struct sg_receipt_set *s = same_set(now, &was->set[i]);
+
+		if (s && memcmp(s->cand, was->set[i].parent, s->docs * sizeof(*s->cand)))
+			return sg_fail(SG_E_CORRUPT, "without graft %.16s the losses on '%s' are not those recorded "
+				       "before it came in", v->graft.id, s->name);
+		n += s != NULL;
+	}
+	v->restored = n > 0;
+	return 0;
+}
+
+static int measure(struct revert *v)
+{
+	SG_TRY(sg_trial_sets(&v->t, NULL, NULL, NULL));
+	if (!v->t.receipt.n_sets)
+		return sg_fail(SG_E_NOTFOUND, "there is no acceptance or retained set to measure the effect on");
+	SG_TRY(sg_view_base(&v->view, v->progress));
+	SG_TRY(measure_side(v, false));
+	SG_TRY(measure_side(v, true));
+	SG_TRY(sg_trial_judge(&v->t));
+	v->measured = true;
+	return check_drop(v);
+}
+
+/* Measured when it can be and nobody said otherwise. */
+static int find_effect(struct revert *v)
+{
+	int rc = v->o->unmeasured ? -SG_E_NOTFOUND : measure(v);
+	char *why;
+
+	if (rc != -SG_E_NOTFOUND)
+		return rc;
+	if (v->o->unmeasured || v->o->force)
+		return 0;
+	why = sg_strdup(sg_error_message());
+	if (!why)
+		return -SG_E_NOMEM;
+	rc = sg_fail(SG_E_REFUSED, "the effect cannot be measured: %s; --no-validate reverts unmeasured", why);
+	free(why);
+	return rc;
+}
+
+/* --- the commit ----------------------------------------------------------------- */
+
+static int effect_json(struct sg_buf *out, const struct revert *v, const char *receipt_sha)
+{
+	const struct sg_receipt *p = &v->t.receipt;
+	struct sg_jsonw w;
+
+	sg_jsonw_init(&w, out);
+	sg_jsonw_object(&w);
+	sg_jsonw_key(&w, "accept");
+	sg_jsonw_str(&w, v->accept);
+	sg_jsonw_key(&w, "format");
+	sg_jsonw_str(&w, "sg-revert-1");
+	if (v->measured)
+		sg_gates_json(&w, p);
+	sg_jsonw_key(&w, "graft");
+	sg_jsonw_str(&w, v->graft.id);
+	if (v->graft.name) {
+		sg_jsonw_key(&w, "name");
+		sg_jsonw_str(&w, v->graft.name);
+	}
+	sg_jsonw_key(&w, "prev_state");
+	sg_jsonw_str(&w, p->parent);
+	if (v->measured) {
+		sg_jsonw_key(&w, "receipt");
+		sg_jsonw_str(&w, receipt_sha);
+	}
+	sg_jsonw_key(&w, "removed");
+	sg_jsonw_array(&w);
+	for (size_t i = 0; i < v->removed.n; i++)
+		sg_jsonw_str(&w, v->removed.name[i]);
+	sg_jsonw_end(&w, ']');
+	sg_jsonw_key(&w, "restored");
+	sg_jsonw_bool(&w, v->restored);
+	sg_jsonw_key(&w, "state");
+	sg_jsonw_str(&w, p->candidate);
+	if (v->measured) {
+		sg_jsonw_key(&w, "verdict");
+		sg_jsonw_str(&w, sg_verdict_name(p->verdict));
+	}
+	sg_jsonw_end(&w, '}');
+	return sg_jsonw_done(&w);
+}
+
+static int put_effect(struct sg_change *c, const struct revert *v)
+{
+	struct sg_buf receipt = { 0 }, json = { 0 };
+	char path[64], sha[SG_SHA256_HEX] = "";
+	int rc = 0;
+
+	if (v->measured) {
+		rc = sg_receipt_emit(&receipt, &v->t.receipt);
+		if (rc >= 0)
+			rc = sg_sha256_hex(sha, receipt.data, receipt.len);
+		snprintf(path, sizeof(path), "reverted/%.16s/receipt.mp", v->graft.id);
+		if (rc >= 0)
+			rc = sg_tree_put_data(c->tree, c->pack, path, receipt.data, receipt.len);
+	}
+	if (rc >= 0)
+		rc = effect_json(&json, v, sha);
+	snprintf(path, sizeof(path), "reverted/%.16s/effect.json", v->graft.id);
+	if (rc >= 0)
+		rc = sg_tree_put_data(c->tree, c->pack, path, json.data, json.len);
+	sg_buf_release(&receipt);
+	sg_buf_release(&json);
+	return rc;
+}
+
+static int edit_tree(struct sg_change *c, const struct revert *v)
+{
+	char path[64];
+	int rc;
+
+	for (size_t i = 0; i < v->removed.n; i++) {
+		snprintf(path, sizeof(path), "grafts/%.16s", v->removed.name[i]);
+		SG_TRY(sg_tree_remove(c->tree, path));
+	}
+	/* an earlier revert of the same graft is in the history */
+	snprintf(path, sizeof(path), "reverted/%.16s", v->graft.id);
+	rc = sg_tree_remove(c->tree, path);
+	return rc < 0 && rc != -SG_E_NOTFOUND ? rc : put_effect(c, v);
+}
+
+static int message_body(struct sg_buf *b, const struct revert *v)
+{
+	if (v->o->message && *v->o->message)
+		SG_TRY(sg_buf_fmt(b, "%s\n\n", v->o->message));
+	SG_TRY(*v->accept ? sg_buf_fmt(b, "This reverts commit %s.", v->accept) :
+			    sg_buf_str(b, "The commit that let the graft in is not known."));
+	if (v->removed.n > 1)
+		SG_TRY(sg_buf_fmt(b, "\nWith it %s %zu %s that require%s it.", v->removed.n > 2 ? "go" : "goes",
+				  v->removed.n - 1, v->removed.n > 2 ? "grafts" : "graft", v->removed.n > 2 ? "" : "s"));
+	if (!v->measured)
+		SG_TRY(sg_buf_str(b, "\nThe effect was not measured."));
+	return 0;
+}
+
+static int message(struct sg_buf *m, const struct revert *v)
+{
+	const struct sg_receipt *p = &v->t.receipt;
+	const struct sg_receipt_gate *g = p->n_gates ? &p->gate[0] : NULL;
+	struct sg_buf body = { 0 };
+	char subject[200];
+	int rc;
+
+	snprintf(subject, sizeof(subject), "revert %.64s", v->graft.name ? v->graft.name : v->graft.id);
+	if (g && *g->set)
+		snprintf(subject + strlen(subject), sizeof(subject) - strlen(subject), ": %.40s %.4f -> %.4f", g->set,
+			 g->parent, g->parent + g->mean);
+	rc = message_body(&body, v);
+	if (rc >= 0)
+		rc = sg_message(m, subject, body.data);
+	sg_buf_release(&body);
+	SG_TRY(rc);
+	SG_TRY(sg_message_trailer(m, "Sg-Op", "revert"));
+	SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", v->graft.id));
+	for (size_t i = 0; i < v->removed.n; i++)
+		if (strcmp(v->removed.name[i], v->graft.id))
+			SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", v->removed.name[i]));
+	SG_TRY(sg_message_trailer(m, "Sg-Base", "sha256:%s", p->base));
+	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
+	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
+	return v->measured ? sg_message_metrics(m, p) : 0;
+}
+
+static int take_out(struct revert *v, char commit[SG_COMMIT_HEX])
+{
+	struct sg_change c = { 0 };
+	struct sg_buf m = { 0 };
+	struct sg_oid oid;
+	int rc = sg_change_begin(&c, v->r);
+
+	if (rc >= 0 && !sg_oid_eq(&c.head, &v->view.commit))
+		rc = sg_fail(SG_E_BUSY, "the line moved while the revert was measured; try again");
+	if (rc >= 0)
+		rc = edit_tree(&c, v);
+	if (rc >= 0)
+		rc = message(&m, v);
+	if (rc >= 0)
+		rc = sg_change_done(&c, &oid, NULL, m.data);
+	if (rc >= 0)
+		sg_oid_hex(commit, &oid);
+	sg_change_release(&c);
+	sg_buf_release(&m);
+	return rc;
+}
+
+/* --- the whole ------------------------------------------------------------------ */
+
+static int answer(struct sg_revert_info *out, struct revert *v)
+{
+	const struct sg_receipt *p = &v->t.receipt;
+
+	if (v->measured)
+		SG_TRY(sg_verdict_of(&out->v, p, v->graft.name));
+	else
+		SG_TRY((out->v.verdict = sg_strdup("")) ? 0 : -SG_E_NOMEM);
+	if (!v->measured && v->graft.name)
+		SG_TRY((out->v.name = sg_strdup(v->graft.name)) ? 0 : -SG_E_NOMEM);
+	strcpy(out->v.graft, v->graft.id);
+	strcpy(out->v.state, p->candidate);
+	strcpy(out->v.prev, p->parent);
+	strcpy(out->accept, v->accept);
+	out->measured = v->measured;
+	out->restored = v->restored;
+	out->removed = v->removed;
+	v->removed = (struct sg_names){ 0 };
+	return 0;
+}
+
+int sg_revert(struct sg_revert_info *out, struct sg_repo *r, const struct sg_revert_opts *o,
+	      const struct sg_progress *progress)
+{
+	struct revert v = { .r = r, .o = o, .progress = progress };
+	struct sg_revert_info i = { .measured = false };
+	bool no = false;
+	int rc = prepare(&v);
+
+	if (rc >= 0)
+		rc = find_effect(&v);
+	if (rc >= 0) {
+		/* a deferral is no rejection: a stack that was accepted once may come back */
+		no = v.measured && v.t.receipt.verdict == SG_REJECT && !o->force;
+		rc = no ? 0 : take_out(&v, i.commit);
+	}
+	if (rc >= 0)
+		rc = answer(&i, &v);
+	if (rc < 0) {
+		sg_revert_info_release(&i);
+	} else {
+		*out = i;
+		rc = no;
+	}
+	sg_trial_release(&v.t);
+	sg_receipt_release(&v.was);
+	sg_names_release(&v.removed);
+	sg_view_release(&v.view);
+	sg_found_release(&v.graft);
+	return rc;
+}
+
+void sg_revert_info_release(struct sg_revert_info *i)
+{
+	sg_names_release(&i->removed);
+	sg_verdict_info_release(&i->v);
+	*i = (struct sg_revert_info){ .measured = false };
+}
