@@ -5,6 +5,7 @@
 #include "cmd/print.h"
 #include "cmd/progress.h"
 #include "sg.h"
+#include "sg.h"
 #include <errno.h>
 #include <unistd.h>
 
@@ -193,6 +194,7 @@ static int open_repo(void)
 
 static void close_repo(void)
 {
+	sg_close(ctx.repo);
 	sg_close(ctx.repo);
 	ctx.repo = NULL;
 }
