@@ -44,7 +44,8 @@ int sg_policy_change(struct sg_repo *r, const char *key, const char *value)
 
 	if (rc >= 0)
 		rc = sg_policy_set(&new, old.data, old.len, "policy", key, value);
-	snprintf(subject, sizeof(subject), "policy: %.100s %s %.100s", key, value ? "=" : "back to its", value ? value : "default");
+	snprintf(subject, sizeof(subject), "policy: %.100s %s %.100s", key, value ? "=" : "back to its",
+		 value ? value : "default");
 	if (rc >= 0 && (new.len != old.len || memcmp(new.data, old.data, new.len)))
 		rc = commit_text(r, subject, new.data, new.len);
 	sg_buf_release(&old);
