@@ -240,6 +240,39 @@ TEST(registry_payload)
 	fix_close(&f);
 }
 
+/* The second reader, tests/readers/registry.py, sees the same. */
+TEST(registry_reader)
+{
+	struct fix f;
+	struct sg_packer *p = NULL;
+	struct sg_tree *t = NULL;
+	struct sg_oid tree, c;
+	unsigned char *data = sg_calloc(200000, 1);
+	char top[512], sum[SG_SHA256_HEX];
+
+	if (system("python3 -c pass 2>/dev/null"))
+		SKIP("python3");
+	CHECK(data && getcwd(top, sizeof(top)) && fix_open(&f));
+	fill(data, 200000, 5);
+	OK(sg_packer_open(&p, f.r));
+	OK(sg_tree_edit(&t, f.r, NULL));
+	OK(sg_tree_put_data(t, p, "grafts/x/data/w/0000", data, 200000));
+	OK(sg_tree_put_data(t, p, "grafts/x/graft.json", "{}", 2));
+	OK(sg_tree_put_data(t, p, "empty", "", 0));
+	OK(sg_tree_write(&tree, t, p));
+	OK(sg_commit_make(&c, f.r, p, &tree, NULL, 0, "x"));
+	OK(sg_packer_commit(p));
+	OK(sg_ref_set(f.r, "refs/heads/main", &c, NULL, "x"));
+	sg_packer_free(p);
+	sg_tree_free(t);
+	OK(put_commit(&c, f.r, "refs/heads/main", "loose", "too"));
+	OK(sg_sha256_hex(sum, data, 200000));
+	CHECK(sh(&f, "python3 '%s/tests/readers/registry.py' .sg refs/heads/main grafts/x/data/w/0000", top));
+	CHECK(said(&f, sum));
+	free(data);
+	fix_close(&f);
+}
+
 /* One operation from open to ref, in the folder SG_TEST_DIR or its own. */
 static int write_some(const char *dir)
 {
