@@ -59,32 +59,74 @@ static bool used_set(const char *message, const char *set)
 	return yes;
 }
 
-/* Candidates that were judged on this set so far, this one included. */
+/* What tells one look at a set from another: graft, stack below it, window. */
+static int look_key(char **out, const char *message)
+{
+	char *graft = NULL, *prev = NULL, *window = NULL;
+	int rc = sg_trailer(&graft, message, "Sg-Graft", 0);
+
+	if (rc >= 0)
+		rc = sg_trailer(&prev, message, "Sg-Prev-State", 0);
+	if (rc >= 0)
+		rc = sg_trailer(&window, message, "Sg-Window", 0);
+	if (rc >= 0)
+		rc = (*out = sg_asprintf("%s %s %s", graft, prev, window)) ? 0 : -SG_E_NOMEM;
+	free(graft);
+	free(prev);
+	free(window);
+	return rc;
+}
+
+static int add_once(struct sg_names *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->name[i], name))
+			return 0;
+	return sg_names_add(l, name);
+}
+
+/* Looks that a report and those that it followed had at the set. */
+static int add_looks(struct sg_names *looks, struct sg_repo *r, struct sg_oid at, const char *set)
+{
+	for (;;) {
+		struct sg_commit c;
+		char *key = NULL;
+		bool more;
+		int rc = sg_commit_read(&c, r->reg, &at);
+
+		if (rc < 0)
+			return rc;
+		if (used_set(c.message, set)) {
+			rc = look_key(&key, c.message);
+			rc = rc == -SG_E_NOTFOUND ? 0 : rc < 0 ? rc : add_once(looks, key);
+		}
+		more = c.n_parents > 1;
+		if (more)
+			at = c.parent[1];
+		free(key);
+		sg_commit_release(&c);
+		if (rc < 0 || !more)
+			return rc;
+	}
+}
+
+/* Looks at this set so far, this one included; the same look again is not one more. */
 static int count_uses(void *arg, uint64_t *out, const char *set)
 {
 	struct judge *j = arg;
-	static const char prefix[] = "refs/sg/report/";
+	struct sg_names looks = { 0 };
 	struct sg_refs l = { 0 };
-	char last[17] = "";
-	int rc = sg_ref_list(&l, j->r->reg, prefix);
+	char *mine = sg_asprintf("sha256:%s sha256:%s %zu", j->cand.id, j->view.state, j->t.window);
+	int rc = mine ? sg_ref_list(&l, j->r->reg, "refs/sg/report/") : -SG_E_NOMEM;
 
-	*out = 1;
-	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
-		const char *graft = l.ref[i].name + strlen(prefix);
-		struct sg_commit c;
-
-		if (!strncmp(graft, j->cand.id, 16) || !strncmp(graft, last, 16))
-			continue;
-		rc = sg_commit_read(&c, j->r->reg, &l.ref[i].oid);
-		if (rc < 0)
-			break;
-		if (used_set(c.message, set)) {
-			(*out)++;
-			snprintf(last, sizeof(last), "%.16s", graft);
-		}
-		sg_commit_release(&c);
-	}
+	for (size_t i = 0; rc >= 0 && i < l.n; i++)
+		rc = add_looks(&looks, j->r, l.ref[i].oid, set);
+	if (rc >= 0)
+		rc = add_once(&looks, mine);
+	*out = looks.n;
+	free(mine);
 	sg_refs_release(&l);
+	sg_names_release(&looks);
 	return rc;
 }
 
@@ -199,6 +241,7 @@ static int report_message(struct sg_buf *m, const struct judge *j)
 	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
 	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
 	SG_TRY(sg_message_trailer(m, "Sg-Policy", "sha256:%s", p->policy));
+	SG_TRY(sg_message_trailer(m, "Sg-Window", "%u", (unsigned)p->window));
 	SG_TRY(sg_message_trailer(m, "Sg-Verdict", "%s", sg_verdict_name(p->verdict)));
 	for (size_t i = 0; i < p->n_sets; i++)
 		SG_TRY(sg_message_trailer(m, "Sg-Used", "%s", p->set[i].id));
