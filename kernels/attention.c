@@ -44,7 +44,7 @@ static void pack_lanes(float *dst, const struct rows *r, size_t lo, size_t n, si
 {
 	for (size_t j = 0; j < NR; j += VL)
 		SG_CPU(pack_rows)(dst + j, NR, row(r, SG_MIN(lo + j, lo + n - 1), head), SG_F32, r->step,
-				  j < n ? SG_MIN(n - j, VL) : 0, VL, K);
+				  j < n ? SG_MIN(n - j, VL) : 0, VL, K, 0);
 }
 
 /* s[i][lane] = dot of row lo + i with the lane, i < n */

@@ -86,11 +86,17 @@ static int open_cpu(struct sg_device *d, unsigned threads)
 	return rc;
 }
 
-static void *load(const char *dir)
+/* NULL when it is not there; a library that is there and fails says why */
+static void *load(const char *dir, char *why, size_t n)
 {
 	char *path = sg_path_join(dir, "libsg_cuda.so");
-	void *h = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+	void *h = NULL;
 
+	if (path && sg_file_exists(path)) {
+		h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (!h)
+			snprintf(why, n, "%s", dlerror());
+	}
 	free(path);
 	return h;
 }
@@ -100,29 +106,26 @@ static void *load(const char *dir)
 static int load_cuda(const struct sg_backend **out)
 {
 	static const struct sg_backend *be;
-	char dir[4096], *slash;
+	char dir[4096], *slash, why[512] = "no libsg_cuda.so beside the program or in " SG_LIBDIR;
 	ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
 	void *h = NULL;
 
-	if (!be && n > 0) {
+	if (be) {
+		*out = be;
+		return 0;
+	}
+	if (n > 0) {
 		dir[n] = 0;
 		slash = strrchr(dir, '/');
 		if (slash)
 			*slash = 0;
-		h = load(dir);
+		h = load(dir, why, sizeof(why));
 	}
-	if (!be && !h) {
-		const char *why;
-
-		dlerror();
-		h = load(SG_LIBDIR);
-		why = h ? NULL : dlerror();
-		if (!h)
-			return sg_fail(SG_E_DEVICE, "cannot load the CUDA backend: %s",
-				       why ? why : "libsg_cuda.so not found");
-	}
-	if (!be)
-		be = dlsym(h, "sg_backend_cuda");
+	if (!h)
+		h = load(SG_LIBDIR, why, sizeof(why));
+	if (!h)
+		return sg_fail(SG_E_DEVICE, "cannot load the CUDA backend: %s", why);
+	be = dlsym(h, "sg_backend_cuda");
 	if (!be)
 		return sg_fail(SG_E_DEVICE, "libsg_cuda.so has no sg_backend_cuda");
 	*out = be;

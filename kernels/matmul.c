@@ -41,25 +41,32 @@ static size_t cut(size_t n, size_t most)
 	return n ? ceil_div(n, ceil_div(n, most)) : 1;
 }
 
-/* Columns j0 .. j0 + nr of k0 .. k0 + kc as [kc][NR], padded with zeros. */
+/* Columns j0 .. j0 + nr of k0 .. k0 + kc as panels of [kc][NR], the last one
+ * padded with zeros to whole registers. */
 static void pack_b(const struct gemm *g, float *dst, size_t j0, size_t nr, size_t k0, size_t kc)
 {
-	size_t size = sg_dtypes[g->dtype].size;
+	size_t size = sg_dtypes[g->dtype].size, whole = ceil_div(nr, NR) * NR;
 	const unsigned char *src = (const unsigned char *)g->b + (k0 * g->bks + j0 * g->bjs) * size;
 
 	if (g->bks == 1) {
-		for (size_t j = 0; j < NR; j += VL) {
+		for (size_t j = 0; j < whole; j += VL) {
 			size_t rows = j < nr ? SG_MIN(nr - j, VL) : 0;
 
-			SG_CPU(pack_rows)(dst + j, NR, src + j * g->bjs * size, g->dtype, g->bjs, rows, VL, kc);
+			SG_CPU(pack_rows)(dst + j / NR * NR * kc + j % NR, NR, src + j * g->bjs * size,
+					  g->dtype, g->bjs, rows, VL, kc, NR * g->bjs * size);
 		}
 		return;
 	}
-	for (size_t k = 0; k < kc; k++) {
-		SG_CPU(widen)(dst + k * NR, src + k * g->bks * size, g->dtype, nr);
-		for (size_t j = nr; j < NR; j++)
-			dst[k * NR + j] = 0;
-	}
+	/* along memory: all panels of a row before the next row */
+	for (size_t k = 0; k < kc; k++)
+		for (size_t j = 0; j < whole; j += NR) {
+			float *to = dst + j * kc + k * NR;
+			size_t n = SG_MIN(nr - j, NR);
+
+			SG_CPU(widen)(to, src + (k * g->bks + j) * size, g->dtype, n);
+			for (; n % VL; n++)
+				to[n] = 0;
+		}
 }
 
 /* Rows i0 .. i0 + mr of k0 .. k0 + kc as [kc][MR]; rows that are missing are never read. */
@@ -68,7 +75,7 @@ static void pack_a(const struct gemm *g, float *dst, size_t i0, size_t mr, size_
 	const float *src = g->a + i0 * g->ars + k0 * g->aks;
 
 	if (g->aks == 1) {
-		SG_CPU(pack_rows)(dst, MR, src, SG_F32, g->ars, mr, MR, kc);
+		SG_CPU(pack_rows)(dst, MR, src, SG_F32, g->ars, mr, MR, kc, 0);
 	} else if (mr == MR) {
 		for (size_t k = 0; k < kc; k++)
 			memcpy(dst + k * MR, src + k * g->aks, MR * sizeof(float));
@@ -103,7 +110,7 @@ static void few_rows(void *arg, size_t lo, size_t hi, unsigned w)
 
 	for (; lo < hi; lo++) {
 		size_t nr = SG_MIN(g->N - lo * NR, NR);
-		bool direct = g->dtype == SG_F32 && g->bjs == 1 && nr % VL == 0 && g->M <= MR;
+		bool direct = g->dtype == SG_F32 && g->bjs == 1 && nr % VL == 0;
 
 		j = lo * NR;
 		k0 = 0;
@@ -158,18 +165,17 @@ static void few_columns(void *arg, size_t lo, size_t hi, unsigned w)
 static void pack_block(void *arg, size_t lo, size_t hi, unsigned w)
 {
 	const struct gemm *g = arg;
+	size_t e = SG_MIN(hi, g->npb);
 
 	(void)w;
+	if (lo < e) {
+		pack_b(g, g->pb + lo * NR * g->kc, g->n0 + lo * NR, SG_MIN(g->nc, e * NR) - lo * NR, g->k0, g->kc);
+		lo = e;
+	}
 	for (; lo < hi; lo++) {
-		if (lo < g->npb) {
-			size_t j = lo * NR;
+		size_t i = (lo - g->npb) * MR;
 
-			pack_b(g, g->pb + j * g->kc, g->n0 + j, SG_MIN(g->nc - j, NR), g->k0, g->kc);
-		} else {
-			size_t i = (lo - g->npb) * MR;
-
-			pack_a(g, g->pa + i * g->kc, g->m0 + i, SG_MIN(g->mc - i, MR), g->k0, g->kc);
-		}
+		pack_a(g, g->pa + i * g->kc, g->m0 + i, SG_MIN(g->mc - i, MR), g->k0, g->kc);
 	}
 }
 

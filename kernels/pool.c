@@ -7,7 +7,7 @@
 #define MAX_THREADS 256
 /* How often a waiting thread looks before it sleeps: some ten microseconds,
  * the gap between two kernels, and little enough for a shared machine. */
-#define SPIN 2000
+#define SPIN 400
 
 struct block { void *raw, *p; size_t size; };
 
@@ -25,13 +25,18 @@ struct sg_pool {
 	struct block shared;
 	pthread_mutex_t lock;
 	pthread_cond_t start, done;
-	/* the job: written before `round` moves on, read after it was seen to */
+	/*
+	 * The job. It is written while it is closed and nobody is in it; a thread
+	 * enters by counting itself `active`, then looks whether it is open. So
+	 * the caller need not wait for a thread that has not woken up yet.
+	 */
 	sg_pool_fn fn;
 	void *arg;
 	size_t n, grain;
 	atomic_size_t next;
-	atomic_uint round, busy;
-	bool quit, inside;
+	atomic_uint round, active;
+	atomic_bool open, quit;
+	bool inside;
 };
 
 /* Which worker this thread is; a thread that is none counts as the caller, 0. */
@@ -52,17 +57,22 @@ static void run_grains(struct sg_pool *p, unsigned id)
 		p->fn(p->arg, lo, p->n - lo < p->grain ? p->n : lo + p->grain, id);
 }
 
-static void wait_round(struct sg_pool *p, unsigned seen)
+/* Returns the round that has begun. */
+static unsigned wait_round(struct sg_pool *p, unsigned seen)
 {
+	unsigned now;
+
 	for (int i = 0; i < SPIN; i++) {
-		if (atomic_load_explicit(&p->round, memory_order_acquire) != seen)
-			return;
+		now = atomic_load_explicit(&p->round, memory_order_acquire);
+		if (now != seen)
+			return now;
 		pause_cpu();
 	}
 	pthread_mutex_lock(&p->lock);
-	while (atomic_load_explicit(&p->round, memory_order_acquire) == seen)
+	while ((now = atomic_load_explicit(&p->round, memory_order_acquire)) == seen)
 		pthread_cond_wait(&p->start, &p->lock);
 	pthread_mutex_unlock(&p->lock);
+	return now;
 }
 
 static void *work(void *arg)
@@ -73,12 +83,13 @@ static void *work(void *arg)
 
 	self = w->id;
 	for (;;) {
-		wait_round(p, seen);
-		seen++;
-		if (p->quit)
+		seen = wait_round(p, seen);
+		if (atomic_load(&p->quit))
 			return NULL;
-		run_grains(p, w->id);
-		if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1) {
+		atomic_fetch_add(&p->active, 1);
+		if (atomic_load(&p->open))
+			run_grains(p, w->id);
+		if (atomic_fetch_sub(&p->active, 1) == 1 && !atomic_load(&p->open)) {
 			pthread_mutex_lock(&p->lock);
 			pthread_cond_signal(&p->done);
 			pthread_mutex_unlock(&p->lock);
@@ -86,23 +97,27 @@ static void *work(void *arg)
 	}
 }
 
-static void next_round(struct sg_pool *p)
+static void next_round(struct sg_pool *p, size_t helpers)
 {
 	pthread_mutex_lock(&p->lock);
 	atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
-	pthread_cond_broadcast(&p->start);
+	if (helpers + 1 >= p->threads)
+		pthread_cond_broadcast(&p->start);
+	else
+		for (; helpers; helpers--)
+			pthread_cond_signal(&p->start);
 	pthread_mutex_unlock(&p->lock);
 }
 
 static void wait_done(struct sg_pool *p)
 {
 	for (int i = 0; i < SPIN; i++) {
-		if (!atomic_load_explicit(&p->busy, memory_order_acquire))
+		if (!atomic_load(&p->active))
 			return;
 		pause_cpu();
 	}
 	pthread_mutex_lock(&p->lock);
-	while (atomic_load_explicit(&p->busy, memory_order_acquire))
+	while (atomic_load(&p->active))
 		pthread_cond_wait(&p->done, &p->lock);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -122,10 +137,11 @@ void sg_pool_for(struct sg_pool *p, size_t n, size_t grain, sg_pool_fn fn, void 
 	p->n = n;
 	p->grain = grain;
 	p->inside = true;
-	atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-	atomic_store_explicit(&p->busy, p->threads - 1, memory_order_relaxed);
-	next_round(p);
+	atomic_store(&p->next, 0);
+	atomic_store(&p->open, true);
+	next_round(p, (n - 1) / grain);
 	run_grains(p, 0);
+	atomic_store(&p->open, false);
 	wait_done(p);
 	p->inside = false;
 }
@@ -164,8 +180,8 @@ void sg_pool_free(struct sg_pool *p)
 {
 	if (!p)
 		return;
-	p->quit = true;
-	next_round(p);
+	atomic_store(&p->quit, true);
+	next_round(p, p->threads);
 	for (unsigned i = 0; p->w && i < p->threads; i++) {
 		if (p->w[i].started)
 			pthread_join(p->w[i].thread, NULL);

@@ -231,7 +231,7 @@ static inline void store_part(float *p, vf a, size_t width)
 #endif
 
 INLINE void pack_rows(float *dst, size_t ldd, const unsigned char *src, const enum sg_dtype dtype,
-		      size_t lds, size_t rows, size_t width, size_t kc)
+		      size_t lds, size_t rows, size_t width, size_t kc, size_t ahead)
 {
 	const size_t size = dtype == SG_F32 ? 4 : 2;
 	size_t k = 0;
@@ -243,6 +243,10 @@ INLINE void pack_rows(float *dst, size_t ldd, const unsigned char *src, const en
 #pragma GCC unroll 16
 		for (size_t i = 0; i < VL; i++)
 			r[i] = i < rows ? load_as(src + (i * lds + k) * size, dtype) : vf_set(0);
+		if (ahead)
+#pragma GCC unroll 16
+			for (size_t i = 0; i < VL; i++)
+				__builtin_prefetch((const void *)((uintptr_t)(src + k * size) + i * lds * size + ahead), 0, 2);
 		transpose(r);
 		if (width == VL) {
 #pragma GCC unroll 16
@@ -255,6 +259,7 @@ INLINE void pack_rows(float *dst, size_t ldd, const unsigned char *src, const en
 		}
 	}
 #endif
+	(void)ahead;
 	for (; k < kc; k++)
 		for (size_t i = 0; i < width; i++)
 			dst[k * ldd + i] = i < rows ? one_as(src + (i * lds + k) * size, dtype) : 0;
@@ -272,14 +277,14 @@ INLINE void widen(float *dst, const unsigned char *src, const enum sg_dtype dtyp
 }
 
 void SG_CPU(pack_rows)(float *dst, size_t ldd, const void *src, enum sg_dtype dtype, size_t lds,
-		       size_t rows, size_t width, size_t kc)
+		       size_t rows, size_t width, size_t kc, size_t ahead)
 {
 	if (dtype == SG_BF16)
-		pack_rows(dst, ldd, src, SG_BF16, lds, rows, width, kc);
+		pack_rows(dst, ldd, src, SG_BF16, lds, rows, width, kc, ahead);
 	else if (dtype == SG_F16)
-		pack_rows(dst, ldd, src, SG_F16, lds, rows, width, kc);
+		pack_rows(dst, ldd, src, SG_F16, lds, rows, width, kc, ahead);
 	else
-		pack_rows(dst, ldd, src, SG_F32, lds, rows, width, kc);
+		pack_rows(dst, ldd, src, SG_F32, lds, rows, width, kc, ahead);
 }
 
 void SG_CPU(widen)(float *dst, const void *src, enum sg_dtype dtype, size_t n)

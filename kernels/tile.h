@@ -39,9 +39,11 @@ void SG_CPU(tile)(const struct tile *t, size_t mr, size_t nr);
 void SG_CPU(tile_packed)(const struct tile *t, size_t mr, size_t nr);
 
 /* Rows side by side: dst[k * ldd + r] = src[r * lds + k] for r < rows <= width
- * <= VL, zeros from rows to width, widened from dtype. */
+ * <= VL, zeros from rows to width, widened from dtype. The memory `ahead` bytes
+ * further on is asked for in passing: many short rows defeat the processor's
+ * own foresight. */
 void SG_CPU(pack_rows)(float *dst, size_t ldd, const void *src, enum sg_dtype dtype, size_t lds,
-		       size_t rows, size_t width, size_t kc);
+		       size_t rows, size_t width, size_t kc, size_t ahead);
 /* dst[i] = src[i] widened, n elements in sequence */
 void SG_CPU(widen)(float *dst, const void *src, enum sg_dtype dtype, size_t n);
 SG_C_END
