@@ -7,7 +7,7 @@
  */
 #include "kernels/tile.h"
 
-#define KC     320	/* a panel of B, KC x NR, stays in the first cache */
+#define KC     512	/* along k: a panel of B, KC x NR, is read from the second cache at worst */
 #define MGROUP 16	/* panels of A a task runs over: they stay in the second */
 #define NGROUP 8	/* panels of B a task runs over */
 #define MSTEP  ((size_t)MR * 192)	/* rows packed at once */
