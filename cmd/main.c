@@ -195,7 +195,6 @@ static int open_repo(void)
 static void close_repo(void)
 {
 	sg_close(ctx.repo);
-	sg_close(ctx.repo);
 	ctx.repo = NULL;
 }
 
