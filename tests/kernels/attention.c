@@ -255,3 +255,35 @@ KT_TEST(attn_alone)
 		kt_limit(t, "a segment alone", 1, 0);
 	kt_clear(t);
 }
+
+/* What lies after a token, nan and infinity included, leaves it alone, forward
+ * and (with no gradient from there) backward. */
+KT_TEST(attn_future)
+{
+	enum { N = 90, H = 2, K = 24, FROM = 53 };
+	size_t n = N * H * K, keep = FROM * H * K;
+	float *q = kt_in(t, n, 1), *k = kt_inout(t, n, 1), *v = kt_inout(t, n, 1), *o = kt_out(t, n), *l = kt_out(t, N * H);
+	float *dq = kt_out(t, n), *dout = kt_in(t, n, 1), bad[(N - FROM) * H * K], *first;
+	int32_t begin[N] = { 0 }, *b = kt_ints(t, begin, N);
+
+	for (size_t i = 0; i < SG_LEN(bad); i++)
+		bad[i] = i % 3 ? INFINITY : NAN;
+	first = (float *)kt_doubles(n);
+	for (int run = 0; run < 2; run++) {
+		int rc = SG_CALL(&t->d, attn_fwd, o, l, q, k, v, b, N, H, H, K);
+
+		if (rc >= 0)
+			rc = SG_CALL(&t->d, attn_bwd, dq, NULL, NULL, dout, o, l, q, k, v, b, N, H, H, K);
+		kt_done(t, rc, "attention");
+		if (run && (memcmp(first, kt_got(t, o), keep * sizeof(float)) ||
+			    memcmp(first + keep, kt_got(t, dq), keep * sizeof(float))))
+			kt_limit(t, "tokens before the poisoned ones", 1, 0);
+		memcpy(first, kt_got(t, o), keep * sizeof(float));
+		memcpy(first + keep, kt_got(t, dq), keep * sizeof(float));
+		t->d.be->put(&t->d, k + keep, bad, sizeof(bad));
+		t->d.be->put(&t->d, v + keep, bad, sizeof(bad));
+		t->hash = 0;	/* the bits of a nan are nobody's promise */
+	}
+	free(first);
+	kt_clear(t);
+}

@@ -108,12 +108,16 @@ const float *kt_got(struct kt *t, const void *dev)
 
 static void complain(struct kt *t, const char *what, const char *why)
 {
-	if (!*t->bad)
+	if (!*t->bad && !t->missing)
 		snprintf(t->bad, sizeof(t->bad), "%s: %s", what, why);
 }
 
 void kt_done(struct kt *t, int rc, const char *what)
 {
+	if (t->gpu && rc == -SG_E_UNSUPPORTED && !t->missing) {
+		printf("# %s\n", sg_error_message());
+		t->missing = true;
+	}
 	if (rc < 0)
 		complain(t, what, sg_error_message());
 	for (size_t i = 0; i < t->nbuf; i++) {

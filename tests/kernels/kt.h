@@ -20,6 +20,7 @@ struct kt {
 	size_t nbuf;
 	uint64_t hash;		/* of all outputs of the run */
 	bool first, gpu;
+	bool missing;		/* the GPU has no such operation yet: said aloud, not failed */
 	char bad[200];
 };
 
