@@ -64,6 +64,7 @@ struct sg_data_opts {
 	size_t n_files;
 	const char *split, *field;	/* "paragraph", "line", "file"; JSON member */
 	double from, to;		/* percent by position; both 0: all */
+	bool per_file;			/* of each file, not of all together */
 	uint64_t min_bytes, max_docs;
 	bool allow_overlap;		/* 13-grams shared with a set of another role: only said */
 };
@@ -79,11 +80,24 @@ struct sg_data_list { struct sg_data_info *set; size_t n, cap; };
 int sg_data_add(struct sg_data_info *out, struct sg_repo *r, const struct sg_data_opts *o,
 		const struct sg_progress *progress);
 int sg_data_list(struct sg_data_list *out, struct sg_repo *r, const char *rev);
+/* The manifest's bytes: canonical JSON, sg-tokens(5). */
+int sg_data_manifest(struct sg_buf *out, struct sg_repo *r, const char *rev, const char *name);
 int sg_data_remove(struct sg_repo *r, const char *name);
+/* HEAD's sets: manifests and document lists parse, tokens that are here have their
+ * hashes, no document stands in two roles. fn hears of each problem; their number. */
+int sg_data_check(struct sg_repo *r, void (*fn)(void *arg, const char *set, const char *text), void *arg,
+		  const struct sg_progress *progress);
 void sg_data_info_release(struct sg_data_info *d);
 void sg_data_list_release(struct sg_data_list *l);
 
 /* --- growing (sg_grow.c) ---------------------------------------------------- */
+
+/* The graft types and their hyperparameters, in order; false past the last one.
+ * Texts are borrowed and never go away; sites NULL: the slot on top. */
+struct sg_type_info { const char *name, *brief, *sites; };
+struct sg_type_key { const char *key, *value, *help; };	/* value: the default */
+bool sg_type_info(struct sg_type_info *out, size_t i);
+bool sg_type_key(struct sg_type_key *out, const char *type, size_t i);
 
 struct sg_train_opts {
 	const char *type, *sites;	/* globs; NULL: the type's default */
@@ -132,8 +146,8 @@ int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand
 int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, const char *message,
 	      const struct sg_progress *progress);
 /* Move a candidate to the rejected or deferred refs, receipt and all. */
-int sg_reject(struct sg_repo *r, const char *cand, const char *message);
-int sg_defer(struct sg_repo *r, const char *cand, const char *message);
+int sg_reject(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const char *message);
+int sg_defer(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const char *message);
 void sg_verdict_info_release(struct sg_verdict_info *v);
 
 /* The policy's text at a revision; one key set, or the whole text replaced, is a commit. */
@@ -141,23 +155,29 @@ int sg_policy_text(struct sg_buf *out, struct sg_repo *r, const char *rev);
 int sg_policy_change(struct sg_repo *r, const char *key, const char *value);
 int sg_policy_replace(struct sg_repo *r, const char *text, size_t n);
 
-/* --- using the model (sg_text.c) -------------------------------------------- */
+/* --- using the model (sg_eval.c, sg_text.c) --------------------------------- */
 
+struct sg_eval_opts {
+	const char *rev, *cand;		/* NULL: HEAD; a candidate on top of it, or NULL */
+	struct sg_names sets, files;	/* both empty: all sets with tokens here */
+	uint64_t window;		/* tokens of context; 0: the model's, at most 512 */
+	uint64_t batch;			/* tokens of one pass (0: chosen); cannot change a bit */
+};
 struct sg_eval_line {
-	char *set, *role;
+	char *set, *role;		/* a file: its path, and NULL; it is one document */
 	uint64_t docs, tokens, bytes;
 	double nats;			/* sum over scored tokens, documents added in order */
 	char losses[SG_SHA256_HEX];	/* SHA-256 of the per-document sums as f64 LE */
 };
-struct sg_eval_info { char state[SG_SHA256_HEX]; struct sg_eval_line *line; size_t n; };
-/* sets empty: all with tokens here. cand: a candidate on top of rev, or NULL.
- * batch: tokens of one pass (0: chosen); it cannot change a bit. */
-int sg_eval(struct sg_eval_info *out, struct sg_repo *r, const char *rev, const char *cand,
-	    const struct sg_names *sets, uint64_t window, uint64_t batch, const struct sg_progress *progress);
+struct sg_eval_info {
+	char state[SG_SHA256_HEX];
+	uint64_t window;
+	struct sg_eval_line *line;
+	size_t n;
+};
+int sg_eval(struct sg_eval_info *out, struct sg_repo *r, const struct sg_eval_opts *o,
+	    const struct sg_progress *progress);
 void sg_eval_info_release(struct sg_eval_info *e);
-/* The same for a text file that is in no set, as one document. */
-int sg_eval_file(struct sg_eval_line *out, struct sg_repo *r, const char *rev, const char *cand, const char *path,
-		 uint64_t window, uint64_t batch, const struct sg_progress *progress);
 
 struct sg_generate_opts {
 	const char *rev, *cand, *prompt;

@@ -31,8 +31,10 @@ static int open_bench(struct bench *b, struct sg_repo *r, const char *rev, const
 
 		b->window = window ? (size_t)window : SG_MIN(max, 512);
 		b->rows = batch ? SG_MAX((size_t)batch, b->window) : sg_rows(b->window);
-		rc = sg_view_compose(&b->model, &b->view, &extra, cand != NULL, NULL, b->rows);
+		rc = sg_view_window(&b->view, window);
 	}
+	if (rc >= 0)
+		rc = sg_view_compose(&b->model, &b->view, &extra, cand != NULL, NULL, b->rows);
 	return rc < 0 ? rc : sg_view_state(b->state, &b->view, &extra, cand != NULL, NULL);
 }
 
@@ -76,88 +78,82 @@ static bool wanted(const struct sg_names *sets, const char *name)
 	return false;
 }
 
-static int eval_sets(struct sg_eval_info *out, struct bench *b, const struct sg_sets *sets,
-		     const struct sg_names *names, const struct sg_progress *progress)
+static int eval_set(struct sg_eval_line *l, struct bench *b, const struct sg_set *s, const struct sg_progress *progress)
 {
-	SG_TRY(SG_NEW(out->line, sets->n));
-	for (size_t i = 0; i < sets->n; i++) {
-		const struct sg_set *s = &sets->set[i];
-		struct sg_eval_line *l = &out->line[out->n];
+	if (!s->present)
+		return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
+			       s->manifest.name);
+	l->set = sg_strdup(s->manifest.name);
+	l->role = sg_strdup(sg_role_name(s->manifest.role));
+	return l->set && l->role ? line_of(l, b, &s->shard.t, l->set, progress) : -SG_E_NOMEM;
+}
 
-		if (names->n ? !wanted(names, s->manifest.name) : !s->present)
+static int eval_sets(struct sg_eval_info *out, struct bench *b, const struct sg_sets *all, const struct sg_eval_opts *o,
+		     const struct sg_progress *progress)
+{
+	for (size_t i = 0; i < o->sets.n; i++)
+		if (!sg_sets_find(all, o->sets.name[i]))
+			return sg_fail(SG_E_NOTFOUND, "no data set '%s'", o->sets.name[i]);
+	for (size_t i = 0; i < all->n; i++) {
+		const struct sg_set *s = &all->set[i];
+
+		if (o->sets.n ? !wanted(&o->sets, s->manifest.name) : o->files.n || !s->present)
 			continue;
-		if (!s->present)
-			return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
-				       s->manifest.name);
-		out->n++;
-		l->set = sg_strdup(s->manifest.name);
-		l->role = sg_strdup(sg_role_name(s->manifest.role));
-		if (!l->set || !l->role)
-			return -SG_E_NOMEM;
-		SG_TRY(line_of(l, b, &s->shard.t, l->set, progress));
+		SG_TRY(eval_set(&out->line[out->n++], b, s, progress));
 	}
 	return 0;
 }
 
-int sg_eval(struct sg_eval_info *out, struct sg_repo *r, const char *rev, const char *cand,
-	    const struct sg_names *sets, uint64_t window, uint64_t batch, const struct sg_progress *progress)
+/* A text that is in no set, as one document. */
+static int eval_file(struct sg_eval_line *l, struct bench *b, const char *path, const struct sg_progress *progress)
+{
+	struct sg_map map = { 0 };
+	struct sg_ids ids = { 0 };
+	uint32_t tokens = 0;
+	int rc = (l->set = sg_strdup(path)) ? sg_map_open(&map, path) : -SG_E_NOMEM;
+
+	if (rc >= 0 && (rc = sg_tokenizer_document(b->view.tok, &ids, (const char *)map.data, map.size)) < 0)
+		rc = sg_fail_in(rc, "'%s'", path);
+	if (rc >= 0)
+		rc = sg_measure_ids(&l->nats, &tokens, &b->model.model, ids.id, ids.n, b->window, b->rows, path, progress);
+	if (rc >= 0)
+		rc = sg_sha256_hex(l->losses, &l->nats, sizeof(l->nats));
+	l->docs = 1;
+	l->tokens = tokens;
+	l->bytes = map.size;
+	sg_map_release(&map);
+	sg_ids_release(&ids);
+	return rc;
+}
+
+int sg_eval(struct sg_eval_info *out, struct sg_repo *r, const struct sg_eval_opts *o,
+	    const struct sg_progress *progress)
 {
 	struct sg_eval_info e = { .n = 0 };
 	struct sg_sets all = { 0 };
 	struct bench b = { 0 };
-	int rc = open_bench(&b, r, rev, cand, window, batch, progress);
+	int rc = open_bench(&b, r, o->rev, o->cand, o->window, o->batch, progress);
 
 	if (rc >= 0)
-		rc = sg_sets_open(&all, r, &b.view.commit);
-	for (size_t i = 0; rc >= 0 && i < sets->n; i++)
-		if (!sg_sets_find(&all, sets->name[i]))
-			rc = sg_fail(SG_E_NOTFOUND, "no data set '%s'", sets->name[i]);
+		rc = sg_view_tokenizer(&b.view);
 	if (rc >= 0)
-		rc = eval_sets(&e, &b, &all, sets, progress);
+		rc = sg_sets_open(&all, r, &b.view.commit);
+	if (rc >= 0)
+		rc = SG_NEW(e.line, all.n + o->files.n);
+	if (rc >= 0)
+		rc = eval_sets(&e, &b, &all, o, progress);
+	if (rc >= 0 && !e.n && !o->files.n)
+		rc = sg_fail(SG_E_NOTFOUND, "no data set has its tokens here; add one with 'sg data add', or give --file");
+	for (size_t i = 0; rc >= 0 && i < o->files.n; i++)
+		rc = eval_file(&e.line[e.n++], &b, o->files.name[i], progress);
 	strcpy(e.state, b.state);
+	e.window = b.window;
 	sg_sets_release(&all);
 	close_bench(&b);
 	if (rc < 0)
 		sg_eval_info_release(&e);
 	else
 		*out = e;
-	return rc;
-}
-
-static int measure_ids(struct sg_eval_line *l, struct bench *b, const struct sg_ids *ids, const char *what,
-		       const struct sg_progress *progress)
-{
-	uint32_t tokens;
-	int rc = sg_measure_ids(&l->nats, &tokens, &b->model.model, ids->id, ids->n, b->window, b->rows, what, progress);
-
-	l->tokens = tokens;
-	l->docs = 1;
-	return rc < 0 ? rc : sg_sha256_hex(l->losses, &l->nats, sizeof(l->nats));
-}
-
-int sg_eval_file(struct sg_eval_line *out, struct sg_repo *r, const char *rev, const char *cand, const char *path,
-		 uint64_t window, uint64_t batch, const struct sg_progress *progress)
-{
-	struct sg_eval_line l = { 0 };
-	struct sg_map map = { 0 };
-	struct sg_ids ids = { 0 };
-	struct bench b = { 0 };
-	int rc = open_bench(&b, r, rev, cand, window, batch, progress);
-
-	if (rc >= 0)
-		rc = sg_map_open(&map, path);
-	if (rc >= 0)
-		rc = sg_view_tokenizer(&b.view);
-	if (rc >= 0)
-		rc = sg_tokenizer_document(b.view.tok, &ids, (const char *)map.data, map.size);
-	if (rc >= 0)
-		rc = measure_ids(&l, &b, &ids, path, progress);
-	l.bytes = map.size;
-	sg_map_release(&map);
-	sg_ids_release(&ids);
-	close_bench(&b);
-	if (rc >= 0)
-		*out = l;
 	return rc;
 }
 
@@ -168,5 +164,5 @@ void sg_eval_info_release(struct sg_eval_info *e)
 		free(e->line[i].role);
 	}
 	free(e->line);
-	*e = (struct sg_eval_info){ 0 };
+	*e = (struct sg_eval_info){ .n = 0 };
 }

@@ -9,6 +9,31 @@
 
 #define CURVE_POINTS 200	/* kept in train.json */
 
+bool sg_type_info(struct sg_type_info *out, size_t i)
+{
+	const struct sg_graft_type *t;
+
+	for (size_t k = 0; k <= i; k++)
+		if (!sg_graft_types[k])
+			return false;
+	t = sg_graft_types[i];
+	*out = (struct sg_type_info){ t->name, t->brief, t->default_sites };
+	return true;
+}
+
+bool sg_type_key(struct sg_type_key *out, const char *type, size_t i)
+{
+	const struct sg_graft_type *t = sg_graft_type_find(type);
+	const struct sg_hyper *h = t ? t->hyper : NULL;
+
+	for (; h && h->key; h++)
+		if (i-- == 0) {
+			*out = (struct sg_type_key){ h->key, h->value, h->help };
+			return true;
+		}
+	return false;
+}
+
 void sg_train_defaults(struct sg_train_opts *o)
 {
 	struct sg_recipe r;
@@ -350,6 +375,7 @@ static int prepare(struct grow *w, const struct sg_progress *progress)
 	SG_TRY(w->o->resume ? take_up(w) : fill_recipe(w));
 	SG_TRY(open_train_sets(w));
 	SG_TRY(sg_view_base(&w->view, progress));
+	SG_TRY(sg_view_window(&w->view, w->recipe.seq));
 	w->micro = w->o->micro ? w->o->micro : sg_rows((size_t)w->recipe.seq);
 	cap = SG_MIN(SG_MAX(w->micro, (size_t)w->recipe.seq), (size_t)(w->recipe.batch * w->recipe.seq));
 	SG_TRY(sg_view_compose(&w->model, &w->view, NULL, 0, NULL, cap));

@@ -207,6 +207,8 @@ static int fill_receipt(struct judge *j)
 {
 	struct sg_receipt *p = &j->t.receipt;
 
+	SG_TRY(sg_view_base(&j->view, j->t.progress));
+	SG_TRY(sg_view_window(&j->view, j->t.window));
 	strcpy(p->base, j->view.base);
 	strcpy(p->graft, j->cand.id);
 	strcpy(p->parent, j->view.state);
@@ -445,7 +447,8 @@ int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, 
 /* --- reject, defer ----------------------------------------------------------- */
 
 /* Moves a candidate to another family of refs by a commit that says why. */
-static int move_aside(struct sg_repo *r, const char *word, const char *op, const char *prefix, const char *body)
+static int move_aside(char id[SG_SHA256_HEX], struct sg_repo *r, const char *word, const char *op, const char *prefix,
+		      const char *body)
 {
 	struct sg_found f = { 0 };
 	struct sg_change c = { 0 };
@@ -472,18 +475,20 @@ static int move_aside(struct sg_repo *r, const char *word, const char *op, const
 		rc = sg_change_done_ref(&c, NULL, ref, NULL, &f.commit, 1, m.data);
 	if (rc >= 0)
 		rc = sg_ref_delete(r->reg, f.ref, &f.commit);
+	if (rc >= 0)
+		strcpy(id, f.id);
 	sg_change_release(&c);
 	sg_buf_release(&m);
 	sg_found_release(&f);
 	return rc;
 }
 
-int sg_reject(struct sg_repo *r, const char *cand, const char *message)
+int sg_reject(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const char *message)
 {
-	return move_aside(r, cand, "reject", "refs/sg/rejected/", message);
+	return move_aside(id, r, cand, "reject", "refs/sg/rejected/", message);
 }
 
-int sg_defer(struct sg_repo *r, const char *cand, const char *message)
+int sg_defer(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const char *message)
 {
-	return move_aside(r, cand, "defer", "refs/sg/deferred/", message);
+	return move_aside(id, r, cand, "defer", "refs/sg/deferred/", message);
 }

@@ -62,6 +62,8 @@ void sg_view_release(struct sg_view *v);
 /* The checkpoint, checked against the pin; NOTFOUND says how to bind it. */
 int sg_view_base(struct sg_view *v, const struct sg_progress *progress);
 int sg_view_tokenizer(struct sg_view *v);
+/* USAGE when the opened base has fewer positions than `window`. */
+int sg_view_window(const struct sg_view *v, uint64_t window);
 
 /* Where a graft's payload is read from: the commit that holds its folder. */
 struct sg_stored { struct sg_repo *r; struct sg_oid commit; char id[SG_SHA256_HEX]; };

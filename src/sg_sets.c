@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/overlap.h"
+#include <unistd.h>
 
 #define MANIFEST_MAX ((size_t)16 << 20)
 #define DOCS_MAX ((size_t)1 << 30)
@@ -190,7 +191,26 @@ static int commit_set(struct sg_repo *r, const struct sg_view *v, const struct s
 	return rc;
 }
 
-/* Checks and commits a set that has been built. */
+/* The files of a shard from where it was built to where sets are looked for. */
+static int move_in(struct sg_repo *r, const struct sg_dataset_manifest *m, const char *built)
+{
+	static const char *const ends[] = { "tokens.ngrams", "tokens" };
+	char *dir = data_dir(r);
+	int rc = dir ? sg_dir_make(dir) : -SG_E_NOMEM;
+
+	for (size_t i = 0; rc >= 0 && i < SG_LEN(ends); i++) {
+		char *from = sg_asprintf("%s/%s.%s", built, m->shard, ends[i]);
+		char *to = sg_asprintf("%s/%s.%s", dir, m->shard, ends[i]);
+
+		rc = from && to ? sg_file_rename(from, to) : -SG_E_NOMEM;
+		free(from);
+		free(to);
+	}
+	free(dir);
+	return rc;
+}
+
+/* Checks and commits a set that has been built in the folder `dir`. */
 static int take_in(struct sg_data_info *out, struct sg_repo *r, struct sg_view *v, const struct sg_data_opts *o,
 		   const struct sg_dataset_manifest *m, const struct sg_docs *docs, const char *dir)
 {
@@ -222,6 +242,8 @@ static int take_in(struct sg_data_info *out, struct sg_repo *r, struct sg_view *
 			rc = sg_fail(SG_E_REFUSED, "%lld documents of '%s' share 13 words in a row with a set of another "
 				     "role (--allow-overlap takes them)", (long long)overlap, m->name);
 	}
+	if (rc >= 0)
+		rc = move_in(r, m, dir);
 	if (rc >= 0 && !same)
 		rc = commit_set(r, v, m, id, &json, &hashes);
 	if (rc >= 0)
@@ -241,13 +263,15 @@ int sg_data_add(struct sg_data_info *out, struct sg_repo *r, const struct sg_dat
 		const struct sg_progress *progress)
 {
 	struct sg_dataset_opts opts = {
-		.field = o->field, .from = o->from, .to = o->to, .min_bytes = o->min_bytes, .max_docs = o->max_docs,
+		.field = o->field, .from = o->from, .to = o->to, .per_file = o->per_file,
+		.min_bytes = o->min_bytes, .max_docs = o->max_docs,
 	};
 	struct sg_dataset_manifest m = { 0 };
 	struct sg_docs docs = { 0 };
 	struct sg_view v = { 0 };
 	enum sg_role role;
-	char *dir = data_dir(r);
+	/* built aside: a set that is refused leaves nothing */
+	char *dir = sg_asprintf("%s/data-%ld", sg_registry_tmp_dir(r->reg), (long)getpid());
 	int rc = dir ? sg_role_parse(&role, o->role) : -SG_E_NOMEM;
 
 	if (rc >= 0 && !sg_dataset_name_ok(o->name))
@@ -266,6 +290,8 @@ int sg_data_add(struct sg_data_info *out, struct sg_repo *r, const struct sg_dat
 		rc = sg_dataset_build(&m, dir, o->name, role, &docs, &opts, v.tok, v.tokenizer, progress);
 	if (rc >= 0)
 		rc = take_in(out, r, &v, o, &m, &docs, dir);
+	if (dir)
+		(void)sg_dir_remove(dir);
 	sg_dataset_manifest_release(&m);
 	sg_docs_release(&docs);
 	sg_view_release(&v);
@@ -297,6 +323,20 @@ int sg_data_list(struct sg_data_list *out, struct sg_repo *r, const char *rev)
 	return rc;
 }
 
+int sg_data_manifest(struct sg_buf *out, struct sg_repo *r, const char *rev, const char *name)
+{
+	struct sg_oid commit;
+	char path[200];
+	int rc;
+
+	if (!sg_dataset_name_ok(name))
+		return sg_fail(SG_E_USAGE, "'%s' is no name of a data set", name);
+	snprintf(path, sizeof(path), "data/%s.json", name);
+	SG_TRY(sg_rev_parse(&commit, r->reg, rev ? rev : "HEAD"));
+	rc = sg_tree_read(out, r->reg, &commit, path, MANIFEST_MAX);
+	return rc == -SG_E_NOTFOUND ? sg_fail(SG_E_NOTFOUND, "no data set '%s'", name) : rc;
+}
+
 int sg_data_remove(struct sg_repo *r, const char *name)
 {
 	struct sg_change c = { 0 };
@@ -323,6 +363,121 @@ int sg_data_remove(struct sg_repo *r, const char *name)
 	sg_change_release(&c);
 	sg_buf_release(&msg);
 	return rc;
+}
+
+/* --- checking ----------------------------------------------------------------- */
+
+struct check {
+	struct sg_repo *r;
+	struct sg_oid commit;
+	char *dir;
+	struct sg_set *set;		/* those that parse */
+	struct sg_buf *docs;		/* their document lists */
+	size_t n;
+	void (*fn)(void *arg, const char *set, const char *text);
+	void *arg;
+	int found;
+};
+
+static void tell(struct check *c, const char *set, const char *text)
+{
+	c->fn(c->arg, set, text);
+	c->found++;
+}
+
+/* Damage is an answer; anything else that fails is a failure. */
+static int damaged(struct check *c, const char *set, int rc)
+{
+	if (rc != -SG_E_CORRUPT && rc != -SG_E_NOTFOUND && rc != -SG_E_UNSUPPORTED)
+		return rc;
+	tell(c, set, sg_error_message());
+	return 0;
+}
+
+/* One set by itself: manifest, tokens, and the list of documents against them. */
+static int check_set(struct check *c, const char *file)
+{
+	struct sg_set *s = &c->set[c->n];
+	struct sg_buf *docs = &c->docs[c->n], mine = { 0 };
+	char path[200];
+	int rc = open_set(s, c->r, &c->commit, file, c->dir);
+
+	if (rc < 0) {
+		rc = damaged(c, s->manifest.name ? s->manifest.name : file, rc);
+		sg_dataset_manifest_release(&s->manifest);
+		return rc;
+	}
+	c->n++;
+	snprintf(path, sizeof(path), "data/%s.docs", s->manifest.name);
+	rc = sg_tree_read(docs, c->r->reg, &c->commit, path, DOCS_MAX);
+	if (rc < 0)
+		return damaged(c, s->manifest.name, rc);
+	if (!s->present)
+		return 0;
+	rc = sg_dataset_docs(&mine, &s->shard.t);
+	if (rc >= 0 && (mine.len != docs->len || memcmp(mine.data, docs->data, mine.len)))
+		tell(c, s->manifest.name, "its list of documents is not that of its tokens");
+	sg_buf_release(&mine);
+	return rc;
+}
+
+/* Two sets against each other. */
+static int check_pair(struct check *c, size_t a, size_t b)
+{
+	const struct sg_dataset_manifest *ma = &c->set[a].manifest, *mb = &c->set[b].manifest;
+	char text[200];
+	int64_t n;
+
+	if (ma->role == mb->role)
+		return 0;
+	n = sg_dataset_common(c->docs[a].data, c->docs[a].len, c->docs[b].data, c->docs[b].len, NULL);
+	if (n < 0)
+		return damaged(c, mb->name, (int)n);
+	snprintf(text, sizeof(text), "%lld documents stand in '%s' (%s) too", (long long)n, ma->name, sg_role_name(ma->role));
+	if (n)
+		tell(c, mb->name, text);
+	return 0;
+}
+
+static int check_all(struct check *c, const struct sg_tree_list *l, const struct sg_progress *progress)
+{
+	SG_TRY(SG_NEW(c->set, l->n));
+	SG_TRY(SG_NEW(c->docs, l->n));
+	for (size_t i = 0; i < l->n; i++) {
+		const char *dot = strrchr(l->entry[i].name, '.');
+
+		if (dot && !strcmp(dot, ".json"))
+			SG_TRY(check_set(c, l->entry[i].name));
+		if (sg_progress(progress, "check", i + 1, l->n, ""))
+			return sg_fail(SG_E_INTERRUPTED, "interrupted");
+	}
+	for (size_t b = 1; b < c->n; b++)
+		for (size_t a = 0; a < b; a++)
+			SG_TRY(check_pair(c, a, b));
+	return 0;
+}
+
+int sg_data_check(struct sg_repo *r, void (*fn)(void *arg, const char *set, const char *text), void *arg,
+		  const struct sg_progress *progress)
+{
+	struct check c = { .r = r, .dir = data_dir(r), .fn = fn, .arg = arg };
+	struct sg_tree_list l = { 0 };
+	int rc = c.dir ? sg_rev_parse(&c.commit, r->reg, "HEAD") : -SG_E_NOMEM;
+
+	if (rc >= 0 && (rc = sg_tree_list(&l, r->reg, &c.commit, "data")) == -SG_E_NOTFOUND)
+		rc = 0;
+	if (rc >= 0)
+		rc = check_all(&c, &l, progress);
+	for (size_t i = 0; i < c.n; i++) {
+		sg_dataset_manifest_release(&c.set[i].manifest);
+		sg_shard_release(&c.set[i].shard);
+		sg_buf_release(&c.docs[i]);
+	}
+	sg_tree_list_release(&l);
+	free(c.set);
+	free(c.docs);
+	free(c.dir);
+	return rc < 0 ? rc : c.found;
 }
 
 void sg_data_info_release(struct sg_data_info *d)

@@ -200,6 +200,14 @@ int sg_view_tokenizer(struct sg_view *v)
 	return rc;
 }
 
+int sg_view_window(const struct sg_view *v, uint64_t window)
+{
+	size_t max = sg_checkpoint_desc(v->ckpt)->max_pos;
+
+	return window <= max ? 0 : sg_fail(SG_E_USAGE, "the model has %zu positions, no window of %llu fits", max,
+					   (unsigned long long)window);
+}
+
 /* --- composing -------------------------------------------------------------- */
 
 int sg_view_state(char hex[SG_SHA256_HEX], struct sg_view *v, const struct sg_extra *extra, size_t n_extra,
