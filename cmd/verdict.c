@@ -33,29 +33,61 @@ const char *sg_graft_word(const char *name, const char *id)
 	return out[at];
 }
 
+/* Gates that measure on a set have numbers, the others a verdict only. */
+static void add_numbers(struct sg_table *t, const struct sg_gate_line *g)
+{
+	if (!*g->set || !g->docs) {
+		for (int i = 0; i < 6; i++)
+			sg_table_add(t, "-");
+		return;
+	}
+	sg_table_add(t, "%llu", (unsigned long long)g->docs);
+	sg_table_add(t, "%.4f", g->parent);
+	sg_table_add(t, "%+.4f", g->mean);
+	sg_table_add(t, "%+.4f", g->lower);
+	sg_table_add(t, "%+.4f", g->upper);
+	sg_table_add(t, "%+.4f", g->threshold);
+}
+
 int sg_verdict_print(const struct sg_verdict_info *v)
 {
 	struct sg_table t;
+	int rc;
 
-	sg_table_init(&t, "GATE|SET|VERDICT|>PARENT|>NOW|>DOCS|WHY", true);
+	sg_table_init(&t, "GATE|SET|>DOCS|>PARENT|>CHANGE|>LOWER|>UPPER|>LIMIT|VERDICT|WHY", true);
 	for (size_t i = 0; i < v->n; i++) {
 		const struct sg_gate_line *g = &v->line[i];
 
 		sg_table_add(&t, "%s", g->gate);
 		sg_table_add(&t, "%s", *g->set ? g->set : "-");
+		add_numbers(&t, g);
 		sg_table_color(&t, color_of(g->verdict), "%s", g->verdict);
-		if (*g->set && g->docs) {
-			sg_table_add(&t, "%.4f", g->parent);
-			sg_table_add(&t, "%.4f", g->parent + g->mean);
-			sg_table_add(&t, "%llu", (unsigned long long)g->docs);
-		} else {
-			for (int k = 0; k < 3; k++)
-				sg_table_add(&t, "-");
-		}
 		sg_table_add(&t, "%s", g->text);
 		sg_table_row(&t);
 	}
-	return sg_table_print(&t, stdout);
+	rc = sg_table_print(&t, stdout);
+	sg_table_release(&t);
+	return rc;
+}
+
+int sg_verdict_tell(const struct sg_ctx *ctx, const struct sg_verdict_info *v)
+{
+	struct sg_jsonw *w;
+
+	if (ctx->json) {
+		w = sg_print_json();
+		sg_jsonw_object(w);
+		sg_json_put_str(w, "graft", v->graft);
+		sg_json_put_str(w, "name", v->name);
+		sg_verdict_put(w, v);
+		sg_jsonw_end(w, '}');
+		return sg_print_json_end();
+	}
+	if (ctx->quiet)
+		return 0;
+	SG_TRY(sg_verdict_print(v));
+	printf("%s %s\n", sg_verdict_word(v->verdict), sg_graft_word(v->name, v->graft));
+	return 0;
 }
 
 void sg_verdict_put(struct sg_jsonw *w, const struct sg_verdict_info *v)

@@ -1,12 +1,14 @@
 #ifndef SG_CMD_VERDICT_H
 #define SG_CMD_VERDICT_H
-#include "base/base.h"
+#include "cmd/cmd.h"
 #include "sg.h"
 /* How commands that judge show what the gates said. */
 
 struct sg_jsonw;
 /* One row a gate, on stdout. */
 int sg_verdict_print(const struct sg_verdict_info *v);
+/* The whole answer of a command that judged one graft: rows and a line, or JSON. */
+int sg_verdict_tell(const struct sg_ctx *ctx, const struct sg_verdict_info *v);
 /* "verdict", "state", "prev_state" and "gates" into the open object. */
 void sg_verdict_put(struct sg_jsonw *w, const struct sg_verdict_info *v);
 /* The verdict in its colour; lives as sg_print_safe says. */

@@ -85,4 +85,14 @@ for k in sys.argv[1:]:
 print(v if isinstance(v, str) else json.dumps(v))' "$@"
 }
 
+# A registry with a small substrate, a set `book` to train on and one `held` to
+# judge on (210 documents), and fast options of a training run.
+grow_registry () {
+	sg init --width 32 -q &&
+	awk 'BEGIN { for (i = 1; i <= 350; i++) print "line " i " of a text that tells " i * i % 89 }' >book.txt &&
+	sg data add book -q --role train --split line --to 40 book.txt &&
+	sg data add held -q --role accept --split line --from 40 book.txt
+}
+fast='--steps 12 --batch 4 --seq 32 --lr 0.02'
+
 done_ () { echo "1..$n"; exit $bad; }

@@ -1,0 +1,47 @@
+. "${0%/*}/lib.sh"
+base=$SG_TOP/../shared/models/stories260K
+
+t 'show is the default, and verify proves it' '
+	sg init --width 32 >/dev/null &&
+	sg base >a && sg base show >b && same a b &&
+	grep -q "^arch  *substrate" a &&
+	grep -q "^weights  *made from a seed" a &&
+	sg base verify >out && grep -q "^verified base" out
+'
+t 'another word is wrong usage' '
+	fails_with 129 sg base shows 2>err && grep -q "shows" err &&
+	fails_with 129 sg base bind && fails_with 129 sg base verify now
+'
+t 'no registry, no base' '
+	mkdir -p "$here/none" &&
+	(cd "$here/none" && fails_with 128 sg base 2>err && grep -q "registry" err)
+'
+if have python3 && [ -d "$base" ]; then
+t 'a base that changed is refused by name, and nothing is bound' '
+	mkdir k && cp "$base"/config.json "$base"/tokenizer.json "$base"/model.safetensors k/ && chmod u+w k/* &&
+	sg init --base k r >/dev/null &&
+	cp -r k other &&
+	printf "\001" | dd of=other/model.safetensors bs=1 seek=900000 conv=notrunc 2>/dev/null &&
+	fails_with 1 sg -C r base bind ../other 2>err &&
+	grep -q "is not the pinned base: tensor .* differs" err &&
+	is "$(sg -C r base --json | json path)" "$(pwd -P)/k"
+'
+t 'a byte that changes in place is found' '
+	printf "some text\n" >x.txt &&
+	sg -C r eval --file ../x.txt >/dev/null &&
+	cp other/model.safetensors k/ &&
+	fails_with 1 sg -C r eval --file ../x.txt 2>err &&
+	grep -q "is not the pinned base" err &&
+	fails_with 1 sg -C r base verify &&
+	rm -r k &&
+	fails_with 128 sg -C r base verify 2>err
+'
+t 'bound again elsewhere' '
+	cp -r "$base" moved && sg -C r base bind ../moved >out && grep -q "^bound base" out &&
+	sg -C r eval --file ../x.txt >/dev/null &&
+	is "$(sg -C r base --json | json config hidden_size)" 64
+'
+else
+skip shared 'a base that changed is refused by name, and nothing is bound'
+fi
+done_

@@ -1,0 +1,96 @@
+. "${0%/*}/lib.sh"
+git_ () { git --git-dir=.sg/registry.git "$@"; }
+id_ () { git_ for-each-ref --format='%(refname:lstrip=3)' refs/sg/cand; }
+
+grow_registry || exit 1
+t 'a layer grows on a substrate, to a candidate' '
+	sg train --type layer --name first $fast >out &&
+	grep -q "^candidate [0-9a-f]\{16\} first: loss 5\.[0-9]* -> [0-4]\.[0-9]*, 12 steps" out &&
+	git_ show refs/sg/cand/$(id_):grafts/$(id_)/graft.json | sha256sum | grep -q "^$(id_)" &&
+	is "$(git_ rev-parse refs/sg/cand/$(id_)^)" "$(git_ rev-parse main)" &&
+	git_ fsck --strict
+'
+t 'the same recipe gives the same graft, whatever it runs on' '
+	id_ >was &&
+	for i in avx512 avx2 scalar; do
+		grep -q "^flags.*$i" /proc/cpuinfo || [ $i = scalar ] || grep -q "^flags.*${i}f" /proc/cpuinfo || continue
+		SG_ISA=$i sg train --type layer --name first $fast --threads 1 --micro 32 >out || return 1
+	done &&
+	sg train --type layer --name first $fast --threads 3 --micro 100 >out &&
+	id_ >now && same was now
+'
+t 'another seed, or step, gives another graft' '
+	sg train --type layer $fast --seed 2 -q && sg train --type layer $fast --steps 11 -q && is "$(id_ | wc -l)" 3
+'
+# wait_for <test ...>: until it holds, for 20 seconds at most
+wait_for () {
+	for i in $(seq 2000); do
+		"$@" && return
+		sleep 0.01
+	done
+	false
+}
+t 'killed, stopped and resumed: the same graft as in one go' '
+	run="--type layer --steps 800 --batch 4 --seq 32 --lr 0.01" &&
+	sg train $run >whole && one=$(sed "s/^candidate \(.\{16\}\).*/\1/" whole) &&
+	git_ update-ref -d refs/sg/cand/$one && git_ for-each-ref >was &&
+	{ "$SG" train $run --save-every 20 & } && pid=$! &&
+	wait_for eval "[ -e .sg/jobs/*.state ]" && kill -9 $pid && ! wait $pid &&
+	git_ for-each-ref >now && same was now && git_ fsck --strict &&
+	touch -d 2001-01-01 old .sg/jobs/*.state &&
+	{ "$SG" train --resume --save-every 1 2>err & } && pid=$! &&
+	wait_for eval "[ .sg/jobs/*.state -nt old ]" && kill -TERM $pid && { wait $pid; is $? 128; } &&
+	grep -q "stopped after step .* continue with --resume" err && git_ for-each-ref >now && same was now &&
+	sg train --resume --threads 1 --micro 40 >again && grep -q "^candidate $one" again && [ ! -e .sg/jobs/*.state ]
+'
+t 'nothing to resume' '
+	fails_with 128 sg train --resume 2>err && grep -q "no stopped run" err &&
+	fails_with 129 sg train --resume --steps 3 2>err && grep -q "keeps its recipe" err
+'
+t 'lora and block on the grown layer; accept at once' '
+	sg accept first -q &&
+	sg train --type lora --rank 2 --name second $fast --accept >out && grep -q "^accept second" out &&
+	sg train --type block --set width=8 --name third $fast -q &&
+	sg train --type phi --set rank=4 --sites "*.mlp.*" --name fourth $fast -q &&
+	is "$(git_ log --first-parent --format=%s main | head -2 | cut -d: -f1)" "accept second
+accept first"
+'
+t 'a graft inside another requires it, the others come before' '
+	first=$(git_ log --format="%(trailers:key=Sg-Graft,valueonly)" --grep "^accept first" main | cut -c8-23) &&
+	second=$(git_ log --format="%(trailers:key=Sg-Graft,valueonly)" --grep "^accept second" main | cut -c8-23) &&
+	git_ show main:grafts/$second/graft.json | grep -q "\"requires\":\[\"\(sha256:\)\?$first"
+'
+t '--list-types' '
+	sg train --list-types >out && for i in lora phi block layer; do grep -q "^$i: " out || return 1; done &&
+	grep -q "^  rank=8 " out
+'
+t 'what is wrong is said once, and nothing changes' '
+	git_ for-each-ref >was &&
+	fails_with 129 sg train 2>err && grep -q -- "--type" err &&
+	fails_with 129 sg train --type nothing 2>err && grep -q "no graft type" err &&
+	fails_with 129 sg train --type lora --set rankk=3 2>err && grep -q "rankk" err &&
+	fails_with 129 sg train --type lora --set rank 2>err &&
+	fails_with 129 sg train --type lora --steps 2 --tokens 100 &&
+	fails_with 129 sg train --type lora --lr -1 && fails_with 129 sg train --type lora --steps 0 &&
+	fails_with 129 sg train --type lora --seq 1025 2>err && grep -q positions err &&
+	fails_with 129 sg train --type lora -m text &&
+	fails_with 128 sg train --type lora --data nothing 2>err && grep -q "no data set .nothing." err &&
+	fails_with 1 sg train --type lora --data held 2>err && grep -q "role accept" err &&
+	! sg train --type lora --sites "*.nothing" 2>err && is "$(grep -c ^sg err)" 1 &&
+	! sg train --type lora --rank 100000 2>err &&
+	git_ for-each-ref >now && same was now && [ ! -e .sg/jobs/*.state ]
+'
+t 'a run that diverges says so' '
+	fails_with 128 sg train --type layer --steps 50 --lr 1000 --clip 0 --warmup 0 --batch 2 --seq 32 2>err &&
+	grep -q "diverged" err
+'
+if have python3; then
+t 'train --json' '
+	sg train --type lora --name j --batch 4 --seq 32 --lr 0.02 --tokens 1k --accept --json >out 2>err; [ $? -le 1 ] &&
+	is "$(json steps <out)" 8 && json validation verdict <out && json trained <out && is "$(json name <out)" j &&
+	is "$(sg train --list-types --json | json 0 name)" lora
+'
+else
+skip python3 'train --json'
+fi
+done_
