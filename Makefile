@@ -120,7 +120,8 @@ $(B)/%.cu.o: %.cu $(B)/flags
 -include $(shell test -d $(B) && find $(B) -name '*.d')
 
 check: all $(B)/sg-tests check-headers
-	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests sh tests/run.sh $(T)
+	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests SG_MAKE='$(foreach v,CUDA SAN OPT CC NVCC SM PREFIX DESTDIR PKG,$(if $(filter command%,$(origin $v)),$v="$($v)"))' \
+		sh tests/run.sh $(T)
 # Every header must compile alone, as C11.
 HDRS := $(wildcard src/*.h src/*/*.h format/*.h kernels/*.h cmd/*.h)
 check-headers: $(HDRS:%=$(B)/%.ok)

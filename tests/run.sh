@@ -59,6 +59,10 @@ END {
 cat "$out/$n.out"
 END
 
+# Files that are new in the tree afterwards: a test belongs in its own folder.
+untracked () { git ls-files --others --exclude-standard 2>/dev/null; }
+untracked >"$out/before"
+
 list=
 for f in "$SG_TESTS" tests/t/*.sh tests/lint/*.sh; do
 	case $f in */lib.sh | *'*'*) continue ;; esac
@@ -78,9 +82,13 @@ for name in $list; do n=$((n + 1)); echo "$n $name"; done |
 
 cat "$out"/*.sum 2>/dev/null | sort -k4nr >"$out/all"
 awk '$4 >= 20 { print "# " $5 " took " $4 " s" }' "$out/all"
+untracked | grep -vxFf "$out/before" >"$out/new" && {
+	echo "not ok - tests left in the tree: $(tr '\n' ' ' <"$out/new")"
+	echo "0 1 0 0 leftovers" >>"$out/all"
+}
 # A file whose runner itself was killed has no sum.
 awk -v want=$(echo $list | wc -w) '
-{ p += $1; f += $2; s += $3; n++ }
+{ p += $1; f += $2; s += $3; if ($5 != "leftovers") n++ }
 END {
 	if (n < want) { f += want - n; print "not ok - " want - n " files were not run to the end" }
 	if (!p && !f) { f++; print "not ok - no test ran" }

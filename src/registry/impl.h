@@ -14,6 +14,7 @@ struct sg_registry {
 	git_odb *odb;
 	int lock_fd;
 	unsigned lock_depth;		/* shared holds of this handle */
+	off_t gc_seen;			/* size of the lock file: the gcs so far */
 	bool ident_set;			/* reflog identity given to libgit2 */
 };
 
@@ -29,15 +30,26 @@ static inline const git_oid *sg_git_oid(const struct sg_oid *oid)
 }
 _Static_assert(sizeof(git_oid) == sizeof(struct sg_oid), "object ids differ in size");
 
+/* registry.c: forget which packs there were */
+int sg_registry_reopen(struct sg_registry *r);
+
 /* lock.c */
 int sg_lock(struct sg_registry *r);		/* shared, counted */
 void sg_unlock(struct sg_registry *r);
+/* The only one: BUSY when somebody writes for longer than a moment. */
+int sg_lock_alone(struct sg_registry *r);
+/* Tell other handles that objects are about to go. */
+int sg_lock_stamp(struct sg_registry *r);
+off_t sg_lock_count(const struct sg_registry *r);
 /* If nobody writes, remove what killed writers left. deep: also walk the refs
  * and the loose objects. Returns 1 when it ran, 0 when somebody is writing. */
 int sg_sweep(struct sg_registry *r, bool deep);
 
 /* packer.c: the id of an object; and one entry of a pack (header and stored
  * zlib stream) handed to sink piece by piece. */
+struct sg_packer;
+void sg_packer_take_all(struct sg_packer *p);	/* existing objects too */
+char *sg_packer_base(const struct sg_packer *p);	/* path of a committed pack without .pack, yours */
 int sg_object_id(struct sg_oid *out, enum sg_object_type type, const void *data, size_t n);
 int sg_pack_entry(int (*sink)(void *arg, const void *data, size_t n), void *arg,
 		  enum sg_object_type type, const void *data, size_t n);
@@ -69,5 +81,11 @@ static inline int sg_oids_add(struct sg_oids *l, const struct sg_oid *oid)
 	l->oid[l->n++] = *oid;
 	return 0;
 }
+
+/* reach.c: add all that the tips reach, themselves included, to seen. What is not
+ * there or cannot be read goes to missing (rc says how); it returns 0 to go
+ * on, negative to stop. */
+int sg_reach(struct sg_oidmap *seen, struct sg_registry *r, const struct sg_oids *tip,
+	     int (*missing)(void *arg, const struct sg_oid *oid, int rc), void *arg);
 SG_C_END
 #endif

@@ -16,8 +16,19 @@
 #define OLD_TEMP  86400		/* a push into us may take its time */
 #define OLD_PACK  3600		/* libgit2 receiving one: us, under the lock, or another user of it */
 
+off_t sg_lock_count(const struct sg_registry *r)
+{
+	struct stat st;
+
+	return fstat(r->lock_fd, &st) < 0 ? 0 : st.st_size;
+}
+
+/* A gc since we last looked may have taken objects that this handle still thinks
+ * it has, and would not write again. */
 int sg_lock(struct sg_registry *r)
 {
+	int rc;
+
 	if (r->lock_depth++)
 		return 0;
 	while (flock(r->lock_fd, LOCK_SH) < 0) {
@@ -26,7 +37,38 @@ int sg_lock(struct sg_registry *r)
 		r->lock_depth--;
 		return sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir);
 	}
+	if (sg_lock_count(r) == r->gc_seen)
+		return 0;
+	rc = sg_registry_reopen(r);
+	if (rc < 0)
+		sg_unlock(r);
+	return rc;
+}
+
+int sg_lock_stamp(struct sg_registry *r)
+{
+	if (pwrite(r->lock_fd, "g", 1, sg_lock_count(r)) != 1)
+		return sg_fail_errno(SG_E_IO, "cannot write '%s/lock'", r->dir);
 	return 0;
+}
+
+int sg_lock_alone(struct sg_registry *r)
+{
+	for (int tries = 0; !r->lock_depth && tries < 20; tries++) {
+		if (!flock(r->lock_fd, LOCK_EX | LOCK_NB)) {
+			int rc;
+
+			r->lock_depth = 1;
+			rc = sg_registry_reopen(r);
+			if (rc < 0)
+				sg_unlock(r);
+			return rc;
+		}
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir);
+		usleep(50000);
+	}
+	return sg_fail(SG_E_BUSY, "the registry is being written to: '%s'", r->dir);
 }
 
 void sg_unlock(struct sg_registry *r)

@@ -13,8 +13,6 @@ struct check {
 	int problems;
 	struct sg_oids all;		/* every object there is */
 	struct sg_oidmap bad;		/* those already complained about */
-	struct sg_oidmap seen;		/* reached, value 0 */
-	struct sg_oids todo;
 	int rc;
 };
 
@@ -185,64 +183,17 @@ static int check_objects(struct check *c)
 
 /* ---- connectivity ---- */
 
-static int reach(struct check *c, const struct sg_oid *oid)
+static int missing(void *arg, const struct sg_oid *oid, int rc)
 {
-	int rc = sg_oidmap_add(&c->seen, oid, 0);
-
-	return rc > 0 ? sg_oids_add(&c->todo, oid) : rc;
-}
-
-static int reach_below(struct check *c, enum sg_object_type type, const struct sg_oid *oid, const struct sg_buf *b)
-{
-	struct sg_commit commit = { 0 };
-	struct sg_raw_entry e;
-	struct sg_oid target;
-	const char *p = b->data;
-	int rc = 0;
-
-	if (type == SG_OBJ_TAG) {
-		if (sg_tag_target(&target, oid, b->data, b->len) >= 0)
-			rc = reach(c, &target);
-	} else if (type == SG_OBJ_TREE) {
-		while (rc >= 0 && sg_tree_next(&e, &p, b->data + b->len) > 0)
-			if (sg_mode_type(e.mode) != SG_OBJ_COMMIT)
-				rc = reach(c, &e.oid);
-	} else if (sg_commit_parse(&commit, oid, b->data, b->len) >= 0) {
-		rc = reach(c, &commit.tree);
-		for (size_t i = 0; rc >= 0 && i < commit.n_parents; i++)
-			rc = reach(c, &commit.parent[i]);
-		sg_commit_release(&commit);
-	}
-	return rc;
-}
-
-static int follow(struct check *c)
-{
-	struct sg_buf b = { 0 };
-	int rc = 0;
-
-	while (rc >= 0 && c->todo.n) {
-		struct sg_oid oid = c->todo.oid[--c->todo.n];
-		enum sg_object_type type = SG_OBJ_BLOB;
-
-		if (sg_object_stat(&type, NULL, c->r, &oid) < 0) {
-			complain_oid(c, "missing", &oid, sg_error_message());
-			continue;
-		}
-		if (type == SG_OBJ_BLOB)
-			continue;
-		if (sg_object_read(&b, &type, c->r, &oid, SG_META_MAX) < 0)
-			complain_oid(c, "hash", &oid, sg_error_message());
-		else
-			rc = reach_below(c, type, &oid, &b);
-	}
-	sg_buf_release(&b);
-	return rc;
+	complain_oid(arg, rc == -SG_E_NOTFOUND ? "missing" : "hash", oid, sg_error_message());
+	return 0;
 }
 
 static int check_refs(struct check *c)
 {
 	struct sg_refs l = { 0 };
+	struct sg_oidmap seen = { 0 };
+	struct sg_oids tips = { 0 };
 	int rc = sg_ref_list(&l, c->r, "");
 
 	if (rc < 0) {
@@ -251,12 +202,16 @@ static int check_refs(struct check *c)
 	}
 	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
 		if (sg_object_exists(c->r, &l.ref[i].oid))
-			rc = reach(c, &l.ref[i].oid);
+			rc = sg_oids_add(&tips, &l.ref[i].oid);
 		else
 			complain(c, "ref", l.ref[i].name, "it names an object that is not there");
 	}
+	if (rc >= 0)
+		rc = sg_reach(&seen, c->r, &tips, missing, c);
 	sg_refs_release(&l);
-	return rc < 0 ? rc : follow(c);
+	sg_oidmap_release(&seen);
+	free(tips.oid);
+	return rc;
 }
 
 int sg_fsck(struct sg_registry *r,
@@ -275,8 +230,6 @@ int sg_fsck(struct sg_registry *r,
 		rc = check_refs(&c);
 	sg_unlock(r);
 	free(c.all.oid);
-	free(c.todo.oid);
 	sg_oidmap_release(&c.bad);
-	sg_oidmap_release(&c.seen);
 	return rc < 0 ? rc : c.problems;
 }

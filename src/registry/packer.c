@@ -30,7 +30,7 @@ struct sg_packer {
 	size_t used;
 	uint64_t offset;		/* bytes of the pack so far, buffered ones too */
 	uint32_t crc;			/* of the entry being written */
-	bool locked, failed, done;
+	bool locked, failed, done, all;
 };
 
 int sg_object_id(struct sg_oid *out, enum sg_object_type type, const void *data, size_t n)
@@ -167,7 +167,7 @@ int sg_packer_add(struct sg_oid *out, struct sg_packer *p, enum sg_object_type t
 	SG_TRY(sg_object_id(&e.oid, type, data, n));
 	*out = e.oid;
 	if (sg_oidmap_get(&p->map, &e.oid, NULL) ||
-	    git_odb_exists_ext(p->r->odb, sg_git_oid(&e.oid), GIT_ODB_LOOKUP_NO_REFRESH) == 1)
+	    (!p->all && git_odb_exists_ext(p->r->odb, sg_git_oid(&e.oid), GIT_ODB_LOOKUP_NO_REFRESH) == 1))
 		return 0;
 	if (p->n == UINT32_MAX)
 		return sg_fail(SG_E_UNSUPPORTED, "too many objects in one pack");
@@ -184,6 +184,16 @@ int sg_packer_add(struct sg_oid *out, struct sg_packer *p, enum sg_object_type t
 	e.crc = p->crc;
 	p->entry[p->n++] = e;
 	return 0;
+}
+
+void sg_packer_take_all(struct sg_packer *p)
+{
+	p->all = true;
+}
+
+char *sg_packer_base(const struct sg_packer *p)
+{
+	return p->keep ? sg_strndup(p->keep, strlen(p->keep) - 5) : sg_strdup("");
 }
 
 bool sg_packer_has(const struct sg_packer *p, const struct sg_oid *oid)

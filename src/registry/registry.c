@@ -1,5 +1,6 @@
 #include "registry/registry.h"
 #include "registry/impl.h"
+#include <git2/sys/repository.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -51,9 +52,46 @@ static int open_fail(int rc, const char *git_dir)
 	return rc == -SG_E_NOTFOUND ? -SG_E_CORRUPT : rc;
 }
 
-/* dir is an absolute path of a .sg folder and is taken over. One that was found
- * by looking around must be the user's own, since its configuration can name
- * programs to run; one named outright is trusted, as git does with GIT_DIR. */
+/* One that was found by looking around must be the user's own, since its
+ * configuration can name programs to run; one named outright is trusted, as git
+ * does with GIT_DIR. */
+static int open_repo(struct sg_registry *r, bool named)
+{
+	int rc = named ? git_repository_open_bare(&r->repo, r->git_dir) :
+			 git_repository_open_ext(&r->repo, r->git_dir, GIT_REPOSITORY_OPEN_NO_SEARCH |
+						 GIT_REPOSITORY_OPEN_NO_DOTGIT | GIT_REPOSITORY_OPEN_BARE, NULL);
+
+	if (rc >= 0)
+		rc = git_repository_odb(&r->odb, r->repo);
+	return rc < 0 ? open_fail(rc, r->git_dir) : 0;
+}
+
+/* Only the objects are opened anew: walks under way hold on to the repository. */
+int sg_registry_reopen(struct sg_registry *r)
+{
+	char *objects = sg_path_join(r->git_dir, "objects");
+	git_odb *odb = NULL;
+	int rc;
+
+	if (!objects)
+		return -SG_E_NOMEM;
+	r->gc_seen = sg_lock_count(r);
+	rc = git_odb_open(&odb, objects);
+	if (rc >= 0)
+		git_repository__cleanup(r->repo);	/* it remembers objects too */
+	if (rc >= 0)
+		rc = git_repository_set_odb(r->repo, odb);
+	free(objects);
+	if (rc < 0) {
+		git_odb_free(odb);
+		return sg_git_fail(rc, "cannot open the objects of '%s'", r->git_dir);
+	}
+	git_odb_free(r->odb);
+	r->odb = odb;
+	return 0;
+}
+
+/* dir is an absolute path of a .sg folder and is taken over. */
 static int open_dir(struct sg_registry **out, char *dir, bool named)
 {
 	struct sg_registry *r;
@@ -74,15 +112,6 @@ static int open_dir(struct sg_registry **out, char *dir, bool named)
 		rc = -SG_E_NOMEM;
 		goto out;
 	}
-	rc = named ? git_repository_open_bare(&r->repo, r->git_dir) :
-		     git_repository_open_ext(&r->repo, r->git_dir, GIT_REPOSITORY_OPEN_NO_SEARCH |
-					     GIT_REPOSITORY_OPEN_NO_DOTGIT | GIT_REPOSITORY_OPEN_BARE, NULL);
-	if (rc >= 0)
-		rc = git_repository_odb(&r->odb, r->repo);
-	if (rc < 0) {
-		rc = open_fail(rc, r->git_dir);
-		goto out;
-	}
 	r->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (r->lock_fd < 0 && (errno == EACCES || errno == EROFS))
 		r->lock_fd = open(lock, O_RDONLY | O_CLOEXEC);	/* flock needs no more */
@@ -90,6 +119,10 @@ static int open_dir(struct sg_registry **out, char *dir, bool named)
 		rc = sg_fail_errno(SG_E_IO, "cannot open '%s'", lock);
 		goto out;
 	}
+	r->gc_seen = sg_lock_count(r);	/* before the packs are listed */
+	rc = open_repo(r, named);
+	if (rc < 0)
+		goto out;
 	rc = sg_sweep(r, false);
 out:
 	free(lock);

@@ -259,7 +259,7 @@ TEST(registry_ssh)
 	char url[96], dir[80];
 
 	CHECK(fix_open(&f));
-	CHECK(sh(&f, "git init -q --bare \"it's.git\" && printf '#!/bin/sh\\necho \"$@\" >>ssh.log\\nwhile test $# -gt 1; do shift; done\\n"
+	CHECK(sh(&f, "git init -q --bare \"it's.git\" && printf '#!/bin/sh\\nwhile test $# -gt 1; do shift; done\\n"
 		     "exec sh -c \"$1\"\\n' >ssh && chmod +x ssh"));
 	snprintf(url, sizeof(url), "%s/ssh", f.dir);
 	setenv("GIT_SSH_COMMAND", url, 1);
@@ -419,5 +419,63 @@ TEST(registry_fsck)
 	CHECK(sh(&f, "echo 1234567890123456789012345678901234567890 >.sg/registry.git/refs/heads/lost"));
 	CHECK(sg_fsck(f.r, hear, &h, NULL) > 0 && strstr(h.kind, "ref"));
 	free(data);
+	fix_close(&f);
+}
+
+TEST(registry_gc)
+{
+	struct fix f;
+	struct sg_registry *other = NULL;
+	struct sg_packer *p = NULL;
+	struct sg_oid c1, c2, c3, gone, again, blob;
+	struct sg_gc g;
+	unsigned char *data = sg_calloc(300000, 1), *back = sg_calloc(300000, 1);
+
+	CHECK(data && back && fix_open(&f));
+	noise(data, 300000, 1);
+	OK(put_payload(&c1, f.r, data, 300000));
+	OK(put_commit(&c2, f.r, "refs/heads/main", "file", "text"));
+	noise(back, 300000, 2);
+	OK(put_payload(&c3, f.r, back, 300000));
+	OK(put_commit(&gone, f.r, "refs/sg/cand/1", "file", "rejected"));
+	OK(sg_tree_find(&blob, NULL, f.r, &gone, "file"));
+	OK(sg_ref_delete(f.r, "refs/sg/cand/1", &gone));
+	OK(sg_registry_open(&other, f.dir));
+	CHECK(sg_object_exists(other, &blob));
+
+	/* while a writer is at it: not now */
+	OK(sg_packer_open(&p, other));
+	CHECK(sg_gc(&g, f.r, 0, false, NULL) == -SG_E_BUSY);
+	sg_packer_free(p);
+	/* young things wait; a dry run does nothing */
+	OK(sg_gc(&g, f.r, SG_GC_GRACE, false, NULL));
+	CHECK(g.waiting == 3 && !g.dropped && g.packs_before == 2 && g.packs_after == 1 && sg_object_exists(f.r, &gone));
+	OK(sg_gc(&g, f.r, 0, true, NULL));
+	CHECK(g.dropped == 3 && g.loose_before == 3 && !g.loose_after && sg_object_exists(f.r, &gone));
+	OK(sg_gc(&g, f.r, 0, false, NULL));
+	CHECK(g.dropped == 3 && !sg_object_exists(f.r, &gone));
+	OK(sg_gc(&g, f.r, 0, false, NULL));
+	CHECK(!g.dropped && g.packs_before == 1 && g.packs_after == 1 && g.bytes_before == g.bytes_after);
+	OK(sg_payload_read(back, 300000, f.r, &c2, "grafts/x/data/w", NULL));
+	CHECK(!memcmp(data, back, 300000));
+	CHECK(sg_fsck(f.r, NULL, NULL, NULL) == 0);
+	CHECK(sh(&f, "git --git-dir=.sg/registry.git fsck --full --strict && test -z \"$(find .sg -name '*.keep')\""));
+
+	/* an old handle must not believe that what went is still there */
+	OK(sg_packer_open(&p, other));
+	OK(sg_packer_add(&again, p, SG_OBJ_BLOB, "rejected", 8));
+	CHECK(sg_oid_eq(&again, &blob) && sg_packer_has(p, &again));
+	sg_packer_free(p);
+	OK(sg_payload_read(back, 300000, other, &c1, "grafts/x/data/w", NULL));
+	/* what was reset is in the reflog */
+	OK(sg_ref_set(f.r, "refs/heads/main", &c2, &c3, "back"));
+	OK(sg_gc(&g, f.r, 0, false, NULL));
+	CHECK(!g.dropped && sg_object_exists(f.r, &c3));
+
+	CHECK(sh(&f, "echo 1234567890123456789012345678901234567890 >.sg/registry.git/refs/heads/lost"));
+	CHECK(sg_gc(&g, f.r, 0, false, NULL) == -SG_E_CORRUPT);
+	sg_registry_free(other);
+	free(data);
+	free(back);
 	fix_close(&f);
 }
