@@ -89,7 +89,4 @@ static inline int put_commit(struct sg_oid *out, struct sg_registry *r, const ch
 	sg_tree_free(t);
 	return rc;
 }
-
-/* CHECK and PASS of these tests: say what the library said. */
-#define OK(e) do { if ((e) < 0) { sg_test_fail(__FILE__, __LINE__, sg_error_message()); return; } } while (0)
 #endif

@@ -14,21 +14,21 @@ TEST(registry_commit)
 	setenv("GIT_AUTHOR_NAME", " Bob <B>. ", 1);
 	setenv("GIT_AUTHOR_DATE", "1700000000 -0330", 1);
 	setenv("GIT_COMMITTER_DATE", "2023-11-14T23:13:20+0100", 1);
-	OK(sg_tree_edit(&t, f.r, NULL));
-	OK(sg_tree_put_data(t, NULL, "f", "1", 1));
-	OK(sg_tree_write(&tree, t, NULL));
+	PASS(sg_tree_edit(&t, f.r, NULL));
+	PASS(sg_tree_put_data(t, NULL, "f", "1", 1));
+	PASS(sg_tree_write(&tree, t, NULL));
 	sg_tree_free(t);
-	OK(sg_commit_make(&id, f.r, NULL, &tree, NULL, 0,
+	PASS(sg_commit_make(&id, f.r, NULL, &tree, NULL, 0,
 			  "accept x\n\nbody: no trailer\n\nSg-Op: accept\nSg-Metric: a 1 2\nsg-metric:  b 3 4\n\n"));
-	OK(sg_commit_read(&c, f.r, &id));
+	PASS(sg_commit_read(&c, f.r, &id));
 	CHECK(!strcmp(c.author.name, "Bob B") && !strcmp(c.author.email, "ann@example.com"));
 	CHECK(c.author.time == 1700000000 && c.author.tz == -210);
 	CHECK(!strcmp(c.committer.name, "Ann Example") && c.committer.time == 1700000000 && c.committer.tz == 60);
 	CHECK(sg_oid_eq(&c.tree, &tree) && !c.n_parents);
-	OK(sg_trailer(&s, c.message, "Sg-Op", 0));
+	PASS(sg_trailer(&s, c.message, "Sg-Op", 0));
 	CHECK(!strcmp(s, "accept"));
 	free(s);
-	OK(sg_trailer(&s, c.message, "Sg-Metric", 1));
+	PASS(sg_trailer(&s, c.message, "Sg-Metric", 1));
 	CHECK(!strcmp(s, "b 3 4"));
 	free(s);
 	CHECK(sg_trailer(&s, c.message, "Sg-Metric", 2) == -SG_E_NOTFOUND);
@@ -46,27 +46,27 @@ TEST(registry_commit)
 	memset(&parents[1], 7, sizeof(parents[1]));
 	CHECK(sg_commit_make(&got, f.r, NULL, &tree, parents, 2, "x") == -SG_E_NOTFOUND);
 
-	OK(sg_ref_set(f.r, "refs/heads/main", &id, NULL, "m"));
-	OK(sg_tag_make(&tag, f.r, "v1", &id, "first"));
-	OK(sg_ref_set(f.r, "refs/tags/v1", &tag, NULL, "t"));
-	OK(sg_ref_set(f.r, "refs/sg/cand/0123", &id, NULL, "t"));
+	PASS(sg_ref_set(f.r, "refs/heads/main", &id, NULL, "m"));
+	PASS(sg_tag_make(&tag, f.r, "v1", &id, "first"));
+	PASS(sg_ref_set(f.r, "refs/tags/v1", &tag, NULL, "t"));
+	PASS(sg_ref_set(f.r, "refs/sg/cand/0123", &id, NULL, "t"));
 	sg_oid_hex(hex, &id);
 	hex[4] = '\0';
 	static const char *const rev[] = { "HEAD", "@", "main", "heads/main", "refs/heads/main", "v1", "sg/cand/0123", "v1^0" };
 	for (size_t i = 0; i < SG_LEN(rev); i++) {
-		OK(sg_rev_parse(&got, f.r, rev[i]));
+		PASS(sg_rev_parse(&got, f.r, rev[i]));
 		CHECK(sg_oid_eq(&got, &id));
 	}
-	OK(sg_rev_parse(&got, f.r, hex));
+	PASS(sg_rev_parse(&got, f.r, hex));
 	CHECK(sg_oid_eq(&got, &id));
-	OK(sg_rev_parse_any(&got, &type, f.r, "@:f"));
+	PASS(sg_rev_parse_any(&got, &type, f.r, "@:f"));
 	CHECK(type == SG_OBJ_BLOB);
 	CHECK(sg_rev_parse(&got, f.r, "nope") == -SG_E_NOTFOUND);
 	CHECK(sg_rev_parse(&got, f.r, "main~1") == -SG_E_NOTFOUND);
 	CHECK(sg_rev_parse(&got, f.r, "main:f") == -SG_E_NOTFOUND);
 	CHECK(sg_rev_parse(&got, f.r, "") == -SG_E_NOTFOUND);
-	OK(sg_tree_find(&got, NULL, f.r, &tag, "f"));
-	OK(sg_oid_abbrev(hex, f.r, &id));
+	PASS(sg_tree_find(&got, NULL, f.r, &tag, "f"));
+	PASS(sg_oid_abbrev(hex, f.r, &id));
 	CHECK(strlen(hex) == 7);
 	CHECK(sh(&f, "git --git-dir=.sg/registry.git fsck --strict && git --git-dir=.sg/registry.git log -1 "
 		     "--format='%%an|%%ae|%%ad|%%(trailers:key=Sg-Op,valueonly)' --date=raw main"));
@@ -95,32 +95,32 @@ TEST(registry_history)
 	/* a - b - m    first parent line a b m
 	 *  \  c - d /                          */
 	CHECK(fix_open(&f));
-	OK(put_commit(&a, f.r, "refs/heads/main", "f", "a"));
-	OK(sg_ref_set(f.r, "refs/heads/side", &a, NULL, ""));
-	OK(put_commit(&b, f.r, "refs/heads/main", "f", "b"));
-	OK(put_commit(&c, f.r, "refs/heads/side", "g", "c"));
-	OK(put_commit(&d, f.r, "refs/heads/side", "g", "d"));
-	OK(sg_tree_find(&tree, NULL, f.r, &b, ""));
+	PASS(put_commit(&a, f.r, "refs/heads/main", "f", "a"));
+	PASS(sg_ref_set(f.r, "refs/heads/side", &a, NULL, ""));
+	PASS(put_commit(&b, f.r, "refs/heads/main", "f", "b"));
+	PASS(put_commit(&c, f.r, "refs/heads/side", "g", "c"));
+	PASS(put_commit(&d, f.r, "refs/heads/side", "g", "d"));
+	PASS(sg_tree_find(&tree, NULL, f.r, &b, ""));
 	p[0] = b;
 	p[1] = d;
-	OK(sg_commit_make(&m, f.r, NULL, &tree, p, 2, "m"));
-	OK(sg_ref_set(f.r, "refs/heads/main", &m, &b, "merge"));
+	PASS(sg_commit_make(&m, f.r, NULL, &tree, p, 2, "m"));
+	PASS(sg_ref_set(f.r, "refs/heads/main", &m, &b, "merge"));
 
-	OK(sg_history_walk(f.r, &m, 1, NULL, 0, SG_WALK_FIRST_PARENT, see, &s));
+	PASS(sg_history_walk(f.r, &m, 1, NULL, 0, SG_WALK_FIRST_PARENT, see, &s));
 	CHECK(!strcmp(s.text, "mba"));
 	s.text[0] = '\0';
-	OK(sg_history_walk(f.r, &m, 1, &b, 1, 0, see, &s));
+	PASS(sg_history_walk(f.r, &m, 1, &b, 1, 0, see, &s));
 	CHECK(!strcmp(s.text, "mdc"));
 	s.text[0] = '\0';
-	OK(sg_history_walk(f.r, &m, 1, &b, 1, SG_WALK_REVERSE, see, &s));
+	PASS(sg_history_walk(f.r, &m, 1, &b, 1, SG_WALK_REVERSE, see, &s));
 	CHECK(!strcmp(s.text, "cdm"));
-	OK(sg_history_base(&got, f.r, &b, &d));
+	PASS(sg_history_base(&got, f.r, &b, &d));
 	CHECK(sg_oid_eq(&got, &a));
 	CHECK(sg_history_is_ancestor(f.r, &a, &m) == 1 && sg_history_is_ancestor(f.r, &m, &m) == 1);
 	CHECK(sg_history_is_ancestor(f.r, &m, &a) == 0 && sg_history_is_ancestor(f.r, &c, &b) == 0);
-	OK(sg_history_ahead_behind(&ahead, &behind, f.r, &d, &b));
+	PASS(sg_history_ahead_behind(&ahead, &behind, f.r, &d, &b));
 	CHECK(ahead == 2 && behind == 1);
-	OK(sg_rev_parse(&got, f.r, "main^2~1"));
+	PASS(sg_rev_parse(&got, f.r, "main^2~1"));
 	CHECK(sg_oid_eq(&got, &c));
 	fix_close(&f);
 }
@@ -135,17 +135,17 @@ TEST(registry_refs)
 
 	CHECK(fix_open(&f));
 	CHECK(sg_ref_get(&got, f.r, "HEAD") == -SG_E_NOTFOUND);
-	OK(sg_head_get(&head, f.r));
+	PASS(sg_head_get(&head, f.r));
 	CHECK(!strcmp(head, "refs/heads/main"));
 	free(head);
-	OK(put_commit(&a, f.r, "refs/heads/main", "f", "a"));
-	OK(put_commit(&b, f.r, "refs/heads/main", "f", "b"));
+	PASS(put_commit(&a, f.r, "refs/heads/main", "f", "a"));
+	PASS(put_commit(&b, f.r, "refs/heads/main", "f", "b"));
 	CHECK(sg_ref_set(f.r, "refs/heads/main", &a, NULL, "") == -SG_E_BUSY);
 	CHECK(sg_ref_set(f.r, "refs/heads/main", &a, &a, "") == -SG_E_BUSY);
 	CHECK(sg_ref_set(f.r, "refs/heads/none", &a, &a, "") == -SG_E_BUSY);
 	CHECK(sg_ref_set(f.r, "refs/heads/..", &a, NULL, "") == -SG_E_ERROR);
 	CHECK(sg_ref_set(f.r, "main", &a, NULL, "") == -SG_E_ERROR);
-	OK(sg_ref_set(f.r, "refs/heads/main", &a, &b, "back"));
+	PASS(sg_ref_set(f.r, "refs/heads/main", &a, &b, "back"));
 	CHECK(sg_ref_delete(f.r, "refs/heads/main", &b) == -SG_E_BUSY);
 	struct sg_ref_update u[] = {
 		{ "refs/sg/cand/1", .new = a }, { "refs/sg/job/[1]", .new = a }, { "refs/heads/main", .new = b, .old = b },
@@ -153,20 +153,20 @@ TEST(registry_refs)
 	u[1].name = "refs/sg/job/1";
 	CHECK(sg_ref_update(&done, f.r, u, 3, "many") == -SG_E_BUSY && done == 2);
 	u[0] = (struct sg_ref_update){ "refs/sg/cand/1", .old = a };
-	OK(sg_ref_update(&done, f.r, u, 1, "gone"));
-	OK(sg_ref_list(&l, f.r, "refs/sg/"));
+	PASS(sg_ref_update(&done, f.r, u, 1, "gone"));
+	PASS(sg_ref_list(&l, f.r, "refs/sg/"));
 	CHECK(l.n == 1 && !strcmp(l.ref[0].name, "refs/sg/job/1") && sg_oid_eq(&l.ref[0].oid, &a));
 	sg_refs_release(&l);
 	CHECK(sh(&f, "git --git-dir=.sg/registry.git pack-refs --all"));
-	OK(sg_ref_list(&l, f.r, ""));
+	PASS(sg_ref_list(&l, f.r, ""));
 	CHECK(l.n == 2);
 	sg_refs_release(&l);
-	OK(sg_ref_set(f.r, "refs/heads/main", &b, &a, "moved on"));
-	OK(sg_ref_delete(f.r, "refs/sg/job/1", &a));
+	PASS(sg_ref_set(f.r, "refs/heads/main", &b, &a, "moved on"));
+	PASS(sg_ref_delete(f.r, "refs/sg/job/1", &a));
 	CHECK(sg_ref_get(&got, f.r, "refs/sg/job/1") == -SG_E_NOTFOUND);
-	OK(sg_head_set(f.r, "refs/heads/dev", "switch"));
+	PASS(sg_head_set(f.r, "refs/heads/dev", "switch"));
 	CHECK(sg_ref_get(&got, f.r, "HEAD") == -SG_E_NOTFOUND);
-	OK(sg_head_set(f.r, "refs/heads/main", "switch"));
+	PASS(sg_head_set(f.r, "refs/heads/main", "switch"));
 	CHECK(sh(&f, "git --git-dir=.sg/registry.git reflog main") && said(&f, "moved on"));
 	CHECK(sh(&f, "git --git-dir=.sg/registry.git fsck --strict"));
 	fix_close(&f);
@@ -212,14 +212,14 @@ TEST(registry_race)
 	int n = 0, status;
 
 	CHECK(fix_open(&f));
-	OK(put_commit(&tip, f.r, "refs/heads/main", "f", "first"));
+	PASS(put_commit(&tip, f.r, "refs/heads/main", "f", "first"));
 	for (int i = 0; i < 4; i++)
 		if (!fork())
 			_exit(racer(&f, i));
 	for (int i = 0; i < 4; i++)
 		CHECK(wait(&status) > 0 && status == 0);
-	OK(sg_ref_get(&tip, f.r, "refs/heads/main"));
-	OK(sg_history_walk(f.r, &tip, 1, NULL, 0, 0, count, &n));
+	PASS(sg_ref_get(&tip, f.r, "refs/heads/main"));
+	PASS(sg_history_walk(f.r, &tip, 1, NULL, 0, 0, count, &n));
 	CHECK(n == 301);
 	CHECK(sh(&f, "git --git-dir=.sg/registry.git fsck --strict"));
 	fix_close(&f);
