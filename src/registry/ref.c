@@ -71,7 +71,8 @@ bool sg_ref_name_ok(const char *name)
 {
 	int ok = 0;
 
-	return (!strcmp(name, "HEAD") || !strncmp(name, "refs/", 5)) &&
+	/* Asked before any registry is open, too. */
+	return sg_git_start() >= 0 && (!strcmp(name, "HEAD") || !strncmp(name, "refs/", 5)) &&
 	       git_reference_name_is_valid(&ok, name) == 0 && ok;
 }
 

@@ -7,7 +7,7 @@ bool sg_remote_name_ok(const char *name)
 {
 	int ok = 0;
 
-	return !strchr(name, '/') && *name != '-' && git_remote_name_is_valid(&ok, name) == 0 && ok;
+	return sg_git_start() >= 0 && !strchr(name, '/') && *name != '-' && git_remote_name_is_valid(&ok, name) == 0 && ok;
 }
 
 static int check_name(const char *name)
