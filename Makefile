@@ -44,7 +44,7 @@ endif
 endif
 
 WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings -Wpointer-arith \
-          -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wno-overlength-strings
+          -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wno-format-nonliteral -Wno-overlength-strings
 CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"' -DSG_MANDIR='"$(MANDIR)"'
 # No contraction and no fast-math anywhere: one source line is one IEEE operation.
 CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(PKG_CFLAGS)

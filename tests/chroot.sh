@@ -62,7 +62,7 @@ git clone -q --no-local "$top" "$root/src/sg" || exit 1
 # One command inside, with its own processes and mounts, which end with it.
 inside () {
 	unshare --mount --pid --fork --kill-child -- sh -c '
-		mount -t proc proc "$0/proc" && mount -t tmpfs tmp "$0/tmp" && chmod 1777 "$0/tmp" &&
+		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs tmp "$0/tmp" && chmod 1777 "$0/tmp" &&
 		exec chroot "$0" env -i HOME=/root TERM=dumb PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 			http_proxy="$http_proxy" https_proxy="$https_proxy" sh -c "cd /src/sg && $1"' "$root" "$1"
 }
