@@ -67,5 +67,48 @@ static inline float sg_mat_at(const struct sg_mat *m, size_t i)
 	memcpy(&h, p, sizeof(h));
 	return m->dtype == SG_BF16 ? sg_f32_from_bf16(h) : sg_f32_from_f16(h);
 }
+
+/* To the nearest, ties to even; too large for f16 becomes infinite. */
+static inline uint16_t sg_bf16_from_f32(float f)
+{
+	uint32_t u;
+
+	memcpy(&u, &f, sizeof(u));
+	if ((u & 0x7fffffff) > 0x7f800000)
+		return (uint16_t)(u >> 16 | 0x40);	/* NaN stays one */
+	return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+static inline uint16_t sg_f16_from_f32(float f)
+{
+	uint32_t u, sign;
+
+	memcpy(&u, &f, sizeof(u));
+	sign = u >> 16 & 0x8000;
+	u &= 0x7fffffff;
+	if (u > 0x7f800000)
+		return (uint16_t)(sign | 0x7e00);
+	if (u >= 0x477ff000)
+		return (uint16_t)(sign | 0x7c00);
+	if (u < 0x38800000) {		/* subnormal: the adder rounds to multiples of 2^-24 */
+		memcpy(&f, &u, sizeof(f));
+		f += 0.5f;
+		memcpy(&u, &f, sizeof(u));
+		return (uint16_t)(sign | (u - 0x3f000000));
+	}
+	return (uint16_t)(sign | (u - 0x38000000 + 0xfff + (u >> 13 & 1)) >> 13);
+}
+
+/* f into element i of packed data of type F32, F16 or BF16. */
+static inline void sg_store_f32(void *data, enum sg_dtype dtype, size_t i, float f)
+{
+	unsigned char *p = (unsigned char *)data + i * sg_dtypes[dtype].size;
+	uint16_t h = dtype == SG_BF16 ? sg_bf16_from_f32(f) : sg_f16_from_f32(f);
+
+	if (dtype == SG_F32)
+		memcpy(p, &f, sizeof(f));
+	else
+		memcpy(p, &h, sizeof(h));
+}
 SG_C_END
 #endif
