@@ -57,6 +57,14 @@ static const struct sg_arch_set *set_find(const struct sg_arch_set *set, size_t 
 	return NULL;
 }
 
+static void put_set(struct sg_jsonw *w, const struct sg_arch_set *s)
+{
+	if (s->truth)
+		sg_jsonw_bool(w, s->value);
+	else
+		sg_jsonw_i64(w, (int64_t)s->value);
+}
+
 int sg_arch_rewrite(struct sg_buf *out, const struct sg_json *old, const struct sg_arch_set *set, size_t n)
 {
 	struct sg_jsonw w;
@@ -68,14 +76,14 @@ int sg_arch_rewrite(struct sg_buf *out, const struct sg_json *old, const struct 
 
 		sg_jsonw_key(&w, j->key);
 		if (s)
-			sg_jsonw_i64(&w, (int64_t)s->value);
+			put_set(&w, s);
 		else
 			sg_jsonw_node(&w, j);
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!sg_json_get(old, set[i].key)) {
 			sg_jsonw_key(&w, set[i].key);
-			sg_jsonw_i64(&w, (int64_t)set[i].value);
+			put_set(&w, &set[i]);
 		}
 	sg_jsonw_end(&w, '}');
 	return sg_jsonw_done(&w);

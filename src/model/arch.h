@@ -36,8 +36,8 @@ int sg_arch_find(const struct sg_arch **out, const char *model_type);
  * has a default (0: it must be there). */
 int sg_arch_size(const struct sg_json *cfg, const char *key, size_t dflt, size_t max, size_t *out);
 int sg_arch_act(const struct sg_json *cfg, const char *key, enum sg_act *out);
-/* config.json with some whole numbers replaced or added. */
-struct sg_arch_set { const char *key; size_t value; };
+/* config.json with some whole numbers or truths replaced or added. */
+struct sg_arch_set { const char *key; size_t value; bool truth; };
 int sg_arch_rewrite(struct sg_buf *out, const struct sg_json *old, const struct sg_arch_set *set, size_t n);
 SG_C_END
 #endif

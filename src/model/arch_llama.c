@@ -91,7 +91,9 @@ static bool ignore(const struct sg_desc *d, const char *theirs)
 
 static int write_config(const struct sg_desc *d, const struct sg_json *old, struct sg_buf *out)
 {
-	const struct sg_arch_set set[] = { { "num_hidden_layers", d->layers } };
+	const struct sg_arch_set set[] = {
+		{ "num_hidden_layers", d->layers, false }, { "tie_word_embeddings", d->tied, true },
+	};
 
 	return sg_arch_rewrite(out, old, set, SG_LEN(set));
 }

@@ -79,21 +79,12 @@ static const struct sg_arch_tensor tensors[] = {
 
 static int write_config(const struct sg_desc *d, const struct sg_json *old, struct sg_buf *out)
 {
-	struct sg_jsonw w;
+	const struct sg_arch_set set[] = {
+		{ "intermediate_size", d->ffn, false }, { "num_hidden_layers", d->layers, false },
+		{ "trained_head", d->has_head, true },
+	};
 
-	sg_jsonw_init(&w, out);
-	sg_jsonw_object(&w);
-	for (const struct sg_json *j = old->child; j; j = j->next) {
-		sg_jsonw_key(&w, j->key);
-		if (!strcmp(j->key, "num_hidden_layers"))
-			sg_jsonw_i64(&w, (int64_t)d->layers);
-		else if (!strcmp(j->key, "trained_head"))
-			sg_jsonw_bool(&w, d->has_head);
-		else
-			sg_jsonw_node(&w, j);
-	}
-	sg_jsonw_end(&w, '}');
-	return sg_jsonw_done(&w);
+	return sg_arch_rewrite(out, old, set, SG_LEN(set));
 }
 
 const struct sg_arch sg_arch_substrate = {

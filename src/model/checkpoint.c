@@ -318,13 +318,9 @@ int sg_checkpoint_theirs(char *out, size_t size, const struct sg_checkpoint *c, 
 	return sg_fail(SG_E_NOTFOUND, "architecture '%s' has no tensor '%s'", c->desc.arch, ours);
 }
 
-int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, size_t layers, bool has_head)
+int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, const struct sg_desc *d)
 {
-	struct sg_desc d = c->desc;
-
-	d.layers = layers;
-	d.has_head = has_head;
-	return c->arch->write_config(&d, sg_json_root(&c->doc), out);
+	return c->arch->write_config(d, sg_json_root(&c->doc), out);
 }
 
 /* --- the pin --------------------------------------------------------------- */

@@ -37,8 +37,8 @@ size_t sg_checkpoint_count(const struct sg_checkpoint *c);
 const struct sg_tensor_info *sg_checkpoint_tensor(const struct sg_checkpoint *c, size_t i, const char **ours);
 /* Name in a checkpoint of this architecture of one of our tensors. */
 int sg_checkpoint_theirs(char *out, size_t size, const struct sg_checkpoint *c, const char *ours);
-/* config.json text of the same architecture with another number of layers. */
-int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, size_t layers, bool has_head);
+/* config.json text of c with layers, ffn, tied and has_head of d. */
+int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, const struct sg_desc *d);
 
 /*
  * The pin: canonical JSON that names architecture and, by SHA-256, config,
