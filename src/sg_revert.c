@@ -193,18 +193,12 @@ static int measure(struct revert *v)
 static int find_effect(struct revert *v)
 {
 	int rc = v->o->unmeasured ? -SG_E_NOTFOUND : measure(v);
-	char *why;
 
 	if (rc != -SG_E_NOTFOUND)
 		return rc;
 	if (v->o->unmeasured || v->o->force)
 		return 0;
-	why = sg_strdup(sg_error_message());
-	if (!why)
-		return -SG_E_NOMEM;
-	rc = sg_fail(SG_E_REFUSED, "the effect cannot be measured: %s; --no-validate reverts unmeasured", why);
-	free(why);
-	return rc;
+	return sg_fail_in(-SG_E_REFUSED, "the effect cannot be measured (--no-validate does without)");
 }
 
 /* --- the commit ----------------------------------------------------------------- */

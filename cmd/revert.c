@@ -1,0 +1,77 @@
+/* Take a graft out of the stack. */
+#include "cmd/cmd.h"
+#include "cmd/print.h"
+#include "cmd/progress.h"
+#include "cmd/verdict.h"
+
+static bool cascade, force, unmeasured;
+static const char *message;
+
+static const struct sg_opt opts[] = {
+	{ 0, "cascade", SG_OPT_FLAG, &cascade, NULL, "take out the grafts that require it too", 0, 0 },
+	{ 'f', "force", SG_OPT_FLAG, &force, NULL, "also when a gate rejects, or nothing can be measured", 0, 0 },
+	{ 0, "no-validate", SG_OPT_FLAG, &unmeasured, NULL, "measure nothing", 0, 0 },
+	{ 'm', "message", SG_OPT_STR, &message, "<text>", "why, for the commit", 0, 0 },
+	{ 0 }
+};
+
+static int print_json(const struct sg_revert_info *i)
+{
+	struct sg_jsonw *w = sg_print_json();
+
+	sg_jsonw_object(w);
+	sg_json_put_str(w, "graft", i->v.graft);
+	sg_json_put_str(w, "name", i->v.name);
+	sg_json_put_str(w, "commit", *i->commit ? i->commit : NULL);
+	sg_json_put_str(w, "accept", *i->accept ? i->accept : NULL);
+	sg_jsonw_key(w, "removed");
+	sg_jsonw_array(w);
+	for (size_t k = 0; k < i->removed.n; k++)
+		sg_jsonw_str(w, i->removed.name[k]);
+	sg_jsonw_end(w, ']');
+	sg_json_put_bool(w, "measured", i->measured);
+	sg_json_put_bool(w, "restored", i->restored);
+	sg_verdict_put(w, &i->v);
+	sg_jsonw_end(w, '}');
+	return sg_print_json_end();
+}
+
+static int print_text(const struct sg_revert_info *i, bool no)
+{
+	if (i->measured)
+		SG_TRY(sg_verdict_print(&i->v));
+	if (no) {
+		printf("not reverted: %s stays (--force takes it out all the same)\n", sg_graft_word(i->v.name, i->v.graft));
+		return 0;
+	}
+	printf("reverted %s", sg_graft_word(i->v.name, i->v.graft));
+	if (i->removed.n > 1)
+		printf(" and %zu that require%s it", i->removed.n - 1, i->removed.n > 2 ? "" : "s");
+	printf(", state %.16s\n", i->v.state);
+	if (i->restored)
+		printf("every loss is what it was before the graft came in, bit by bit\n");
+	if (!i->measured)
+		printf("the effect was not measured\n");
+	return 0;
+}
+
+static int run(struct sg_ctx *ctx, int argc, char **argv)
+{
+	struct sg_revert_info i = { .measured = false };
+	struct sg_revert_opts o = { .message = message, .cascade = cascade, .force = force, .unmeasured = unmeasured };
+	int no, rc;
+
+	SG_TRY(sg_cmd_args(argc, 1, 1));
+	o.graft = argv[0];
+	no = rc = sg_revert(&i, ctx->repo, &o, &ctx->progress);
+	sg_progress_end();
+	if (rc >= 0)
+		rc = ctx->json ? print_json(&i) : ctx->quiet ? 0 : print_text(&i, no);
+	sg_revert_info_release(&i);
+	return rc < 0 ? rc : no;
+}
+
+const struct sg_cmd sg_cmd_revert = {
+	.name = "revert", .group = "change", .args = "[--cascade] [--force] [--no-validate] [-m <text>] <graft>",
+	.brief = "Take a graft out of the stack.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
+};
