@@ -361,7 +361,7 @@ int sg_revert(struct sg_revert_info *out, struct sg_repo *r, const struct sg_rev
 void sg_revert_info_release(struct sg_revert_info *i);
 
 /* How well a weight's change outlived being folded and rounded. meant: the change, in
- * f32; made: what the stored numbers differ by. */
+ * f32; made: what the stored numbers differ by from those without it. */
 struct sg_fold_line {
 	char *tensor;
 	const char *dtype;

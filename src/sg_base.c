@@ -321,11 +321,20 @@ int sg_view_base(struct sg_view *v, const struct sg_progress *progress)
 	return rc;
 }
 
+int sg_base_found(struct sg_repo *r, const char *base, const char *path)
+{
+	char *key = bind_key(base);
+	int rc = key ? sg_registry_config_set(r->reg, key, path) : -SG_E_NOMEM;
+
+	free(key);
+	return rc < 0 ? rc : remember(r, base, path);
+}
+
 int sg_base_bind(struct sg_repo *r, const char *path, const struct sg_progress *progress)
 {
 	struct sg_view v = { 0 };
 	struct sg_checkpoint *c = NULL;
-	char *full = realpath(path, NULL), *key = NULL;
+	char *full = realpath(path, NULL);
 	int rc;
 
 	if (!full)
@@ -336,10 +345,7 @@ int sg_base_bind(struct sg_repo *r, const char *path, const struct sg_progress *
 	if (rc >= 0)
 		rc = check_pin(&v, c, path, progress);
 	if (rc >= 0)
-		rc = (key = bind_key(v.base)) ? sg_registry_config_set(r->reg, key, full) : -SG_E_NOMEM;
-	if (rc >= 0)
-		rc = remember(r, v.base, full);
-	free(key);
+		rc = sg_base_found(r, v.base, full);
 	free(full);
 	sg_checkpoint_free(c);
 	sg_view_release(&v);

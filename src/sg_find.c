@@ -93,7 +93,20 @@ static int look_refs(struct search *s, const char *prefix, enum sg_graft_where w
 	return rc;
 }
 
-/* Grafts of the past: accept commits name them in a trailer. */
+/* The grafts that a consolidation carried over have no other commit that names them. */
+static int look_carried(struct search *s, const struct sg_commit *c)
+{
+	struct sg_tree_list l = { 0 };
+	int rc = sg_tree_list(&l, s->r->reg, &c->id, "grafts");
+
+	for (size_t i = 0; rc >= 0 && i < l.n; i++)
+		rc = offer(s, SG_PAST, &c->id, l.entry[i].name, NULL);
+	sg_tree_list_release(&l);
+	return rc;
+}
+
+/* Grafts of the past: accept commits name them in a trailer. Newest first, and the
+ * newest of a name is meant by it: older ones of that name may be what it was before. */
 static int look_commit(void *arg, const struct sg_commit *c)
 {
 	struct search *s = arg;
@@ -106,10 +119,14 @@ static int look_commit(void *arg, const struct sg_commit *c)
 
 		snprintf(id16, sizeof(id16), "%.16s", id + 7);
 		rc = offer(s, SG_PAST, &c->id, id16, NULL);
+	} else if (op && !strcmp(op, "consolidate")) {
+		rc = look_carried(s, c);
 	}
 	free(id);
 	free(op);
-	return rc < 0 && rc != -SG_E_NOTFOUND ? rc : 0;
+	if (rc < 0)
+		return rc == -SG_E_NOTFOUND ? 0 : rc;
+	return s->hits && s->out->name && !strcmp(s->out->name, s->word);
 }
 
 static int look_past(struct search *s)

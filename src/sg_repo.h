@@ -188,6 +188,20 @@ void sg_gates_json(struct sg_jsonw *w, const struct sg_receipt *p);
 int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha);
 int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p);
 
+/* --- plain weights (sg_consolidate.c) ---------------------------------------- */
+
+struct sg_fold;
+/* "stored" or NULL (SG_DTYPE_COUNT), "F32", "BF16", "F16". */
+int sg_fold_dtype(enum sg_dtype *out, const char *name);
+int sg_fold_table_of(struct sg_fold_table *out, const struct sg_fold *f);
+/* Writes into the new folder dir, opens it as anybody would, and compares. */
+int sg_fold_artefact(struct sg_checkpoint **out, struct sg_fold *f, const char *dir);
+/* A folder that is to be made: its absolute name (yours), and one beside it to write to
+ * first. EXISTS when there is something of that name. */
+int sg_new_folder(char **full, char **tmp, const char *path);
+/* Remember that this base's weights, checked just now, are in this folder (absolute). */
+int sg_base_found(struct sg_repo *r, const char *base, const char *path);
+
 /* Line and trailers of a message. */
 int sg_message(struct sg_buf *out, const char *subject, const char *body);
 int sg_message_trailer(struct sg_buf *out, const char *key, const char *fmt, ...) SG_PRINTF(3, 4);
