@@ -14,6 +14,8 @@ else
 fi
 GIT_CONFIG_NOSYSTEM=1 HOME=$dir
 export GIT_CONFIG_NOSYSTEM HOME
+git config --global user.name 'A Grower'
+git config --global user.email grower@example.com
 began=$(date +%s)
 
 say () { printf '\n== %s\n' "$*"; }
@@ -32,8 +34,6 @@ wc -c pages.txt held.txt
 
 say "a base made by sg: byte vocabulary, frozen token code, no blocks, nothing trained"
 sg init --width 128
-sg config user.name 'A Grower'
-sg config user.email grower@example.com
 sg data add pages --role train --to 89 pages.txt
 sg data add recent --role retain --from 89 pages.txt
 sg data add held --role accept held.txt
