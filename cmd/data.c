@@ -6,7 +6,7 @@
 static const char *role, *split, *field;
 static double from, to;
 static int64_t min_bytes, max_docs;
-static bool allow_overlap, per_file;
+static bool per_file;
 
 static const struct sg_opt opts[] = {
 	{ 'r', "role", SG_OPT_CHOICE, &role, "train|select|accept|retain|safety", "what the set is for", 0, 0 },
@@ -17,7 +17,6 @@ static const struct sg_opt opts[] = {
 	{ 0, "per-file", SG_OPT_FLAG, &per_file, NULL, "count the shares in each file, not over all", 0, 0 },
 	{ 0, "min-bytes", SG_OPT_SIZE, &min_bytes, "<n>", "leave out documents shorter than this", 0, INT64_MAX },
 	{ 0, "max-docs", SG_OPT_INT, &max_docs, "<n>", "take no more documents than this", 1, INT64_MAX },
-	{ 0, "allow-overlap", SG_OPT_FLAG, &allow_overlap, NULL, "take near copies of documents of another role", 0, 0 },
 	{ 0 }
 };
 
@@ -40,7 +39,7 @@ static int add(struct sg_ctx *ctx, int argc, char **argv)
 	struct sg_data_opts o = {
 		.name = argv[0], .role = role, .files = (const char *const *)argv + 1, .n_files = (size_t)argc - 1,
 		.split = split, .field = field, .from = from, .to = to, .per_file = per_file,
-		.min_bytes = (uint64_t)min_bytes, .max_docs = (uint64_t)max_docs, .allow_overlap = allow_overlap,
+		.min_bytes = (uint64_t)min_bytes, .max_docs = (uint64_t)max_docs,
 	};
 	struct sg_data_info d;
 	struct sg_jsonw *w;
@@ -248,7 +247,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
 	bool adds = argc && !strcmp(argv[0], "add");
 
-	if (!adds && (role || split || field || from > 0 || to > 0 || min_bytes || max_docs || allow_overlap || per_file))
+	if (!adds && (role || split || field || from > 0 || to > 0 || min_bytes || max_docs || per_file))
 		return sg_fail(SG_E_USAGE, "these options belong to 'sg data add'");
 	return sg_cmd_verbs(verbs, ctx, argc, argv);
 }
@@ -257,7 +256,7 @@ const struct sg_cmd sg_cmd_data = {
 	.name = "data", .group = "start",
 	.args = "[list] [--json]\n"
 		"add <name> --role <role> [--split <how>] [--field <name>] [--from <percent>] [--to <percent>] "
-		"[--per-file] [--min-bytes <n>] [--max-docs <n>] [--allow-overlap] [--json] <file> ...\n"
+		"[--per-file] [--min-bytes <n>] [--max-docs <n>] [--json] <file> ...\n"
 		"show [--json] <name>\nremove [--json] <name>\ncheck [--json]",
 	.brief = "Add, list, show, remove and check data sets.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
 };

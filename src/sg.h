@@ -66,12 +66,12 @@ struct sg_data_opts {
 	double from, to;		/* percent by position; both 0: all */
 	bool per_file;			/* of each file, not of all together */
 	uint64_t min_bytes, max_docs;
-	bool allow_overlap;		/* 13-grams shared with a set of another role: only said */
 };
 struct sg_data_info {
 	char *name, *role, *split;
 	char id[SG_SHA256_HEX], shard[SG_SHA256_HEX];
-	uint64_t docs, tokens, bytes, duplicates, overlap;	/* the last two: of an add */
+	uint64_t docs, tokens, bytes;
+	uint64_t duplicates, overlap;	/* of an add: dropped; sharing 13 words in a row with a set of another role */
 	bool present;			/* the tokens are on this machine */
 };
 struct sg_data_list { struct sg_data_info *set; size_t n, cap; };

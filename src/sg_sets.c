@@ -211,7 +211,7 @@ static int move_in(struct sg_repo *r, const struct sg_dataset_manifest *m, const
 }
 
 /* Checks and commits a set that has been built in the folder `dir`. */
-static int take_in(struct sg_data_info *out, struct sg_repo *r, struct sg_view *v, const struct sg_data_opts *o,
+static int take_in(struct sg_data_info *out, struct sg_repo *r, struct sg_view *v,
 		   const struct sg_dataset_manifest *m, const struct sg_docs *docs, const char *dir)
 {
 	struct sg_buf json = { 0 }, hashes = { 0 };
@@ -238,9 +238,6 @@ static int take_in(struct sg_data_info *out, struct sg_repo *r, struct sg_view *
 	if (rc >= 0 && !same) {
 		overlap = count_overlap(r, &sets, m, docs);
 		rc = overlap < 0 ? (int)overlap : 0;
-		if (overlap > 0 && !o->allow_overlap)
-			rc = sg_fail(SG_E_REFUSED, "%lld documents of '%s' share 13 words in a row with a set of another "
-				     "role (--allow-overlap takes them)", (long long)overlap, m->name);
 	}
 	if (rc >= 0)
 		rc = move_in(r, m, dir);
@@ -289,7 +286,7 @@ int sg_data_add(struct sg_data_info *out, struct sg_repo *r, const struct sg_dat
 	if (rc >= 0)
 		rc = sg_dataset_build(&m, dir, o->name, role, &docs, &opts, v.tok, v.tokenizer, progress);
 	if (rc >= 0)
-		rc = take_in(out, r, &v, o, &m, &docs, dir);
+		rc = take_in(out, r, &v, &m, &docs, dir);
 	if (dir)
 		(void)sg_dir_remove(dir);
 	sg_dataset_manifest_release(&m);
