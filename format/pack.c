@@ -614,3 +614,8 @@ NUMBERS(f64s, double)
 NUMBERS(f32s, float)
 NUMBERS(u32s, uint32_t)
 NUMBERS(u64s, uint64_t)
+
+const char *sg_pack_library(void)
+{
+	return msgpack_version();
+}

@@ -10,6 +10,9 @@ SG_C_BEGIN
  */
 #define SG_PACK_DEPTH 32
 
+/* Version of the library at run time: "4.0.0". */
+const char *sg_pack_library(void);
+
 /* Writer. Containers state their number of members first; done refuses when
  * another number was written. The first failure is kept and returned by done. */
 struct sg_packw { struct sg_buf *out; int rc; unsigned depth; uint64_t left[SG_PACK_DEPTH + 1]; };

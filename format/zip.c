@@ -130,3 +130,8 @@ int sg_zip_expand(struct sg_buf *out, size_t max, const void *frame, size_t fram
 	out->data[out->len] = '\0';
 	return rc;
 }
+
+const char *sg_zip_library(void)
+{
+	return ZSTD_versionString();
+}

@@ -16,5 +16,7 @@ int sg_zip_decompress(void *out, size_t n, const void *frame, size_t frame_n, co
 int sg_zip_expand(struct sg_buf *out, size_t max, const void *frame, size_t frame_n, const char *what);
 /* Bytes that the first frame at data takes, of n there. */
 int sg_zip_frame(size_t *out, const void *data, size_t n, const char *what);
+/* Version of the library at run time: "1.5.4". */
+const char *sg_zip_library(void);
 SG_C_END
 #endif

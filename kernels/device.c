@@ -38,6 +38,14 @@ static const struct { const char *name; const struct sg_backend *be; bool (*has)
 	{ "scalar", &sg_cpu_backend_scalar, has_scalar },
 };
 
+const char *sg_isa_name(size_t i, bool *usable)
+{
+	if (i >= SG_LEN(isas))
+		return NULL;
+	*usable = isas[i].has();
+	return isas[i].name;
+}
+
 static int choose_isa(const struct sg_backend **out)
 {
 	const char *want = getenv("SG_ISA");

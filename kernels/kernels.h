@@ -60,6 +60,9 @@ struct sg_device {
  */
 int sg_device_open(struct sg_device *d, const char *name, unsigned threads);
 void sg_device_close(struct sg_device *d);
+/* Instruction sets that the CPU backend was built for, widest first; NULL past
+ * the last. usable: this processor has them. */
+const char *sg_isa_name(size_t i, bool *usable);
 
 #define SG_CALL(d, op, ...) ((d)->be->op((d), __VA_ARGS__))
 SG_C_END

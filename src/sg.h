@@ -29,6 +29,22 @@ void sg_close(struct sg_repo *r);
 /* Path of the .sg folder, borrowed. */
 const char *sg_repo_dir(const struct sg_repo *r);
 
+/* Configuration of the registry, in git's keys ("user.name"): get also sees the
+ * user's and the system's. *out is yours; NOTFOUND. value NULL: remove it. */
+int sg_config_get(char **out, struct sg_repo *r, const char *key);
+int sg_config_set(struct sg_repo *r, const char *key, const char *value);
+/* The registry's own, "key=value". */
+int sg_config_list(struct sg_names *out, struct sg_repo *r);
+
+/*
+ * What decides whether and how well sg works here, and with a registry (r may be
+ * NULL) how that one is. fn hears of each thing: what it is about ("processor",
+ * "cuda", "base", ...), how it is, and a sentence. Returns the number of faults.
+ */
+enum sg_health { SG_WELL, SG_LACKS, SG_FAULT };	/* LACKS: works, with less */
+int sg_doctor(struct sg_repo *r, const struct sg_open_opts *o,
+	      void (*fn)(void *arg, const char *what, enum sg_health h, const char *text), void *arg);
+
 struct sg_init_opts {
 	const char *base;		/* folder of a checkpoint; NULL: a substrate made from the seed */
 	uint64_t seed;			/* substrate */
@@ -150,6 +166,10 @@ int sg_reject(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const
 int sg_defer(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const char *message);
 void sg_verdict_info_release(struct sg_verdict_info *v);
 
+/* The value in force of one key, added to *out (NOTFOUND: no such key); all of
+ * them, as "key=value" lines. */
+int sg_policy_value(struct sg_buf *out, struct sg_repo *r, const char *rev, const char *key);
+int sg_policy_values(struct sg_buf *out, struct sg_repo *r, const char *rev);
 /* The policy's text at a revision; one key set, or the whole text replaced, is a commit. */
 int sg_policy_text(struct sg_buf *out, struct sg_repo *r, const char *rev);
 int sg_policy_change(struct sg_repo *r, const char *key, const char *value);
@@ -183,11 +203,18 @@ struct sg_generate_opts {
 	const char *rev, *cand, *prompt;
 	uint64_t tokens, seed;
 	double temperature, top_p;	/* 0: greedy; 1: all */
-	/* Called with each piece of text as it comes; true stops. */
+	/* Called with each piece of text as it comes, whole characters where the text
+	 * is UTF-8; true stops. */
 	bool (*piece)(void *arg, const char *text, size_t n);
 	void *arg;
 };
-int sg_generate(struct sg_repo *r, const struct sg_generate_opts *o);
+struct sg_generate_info {
+	char state[SG_SHA256_HEX];
+	uint64_t tokens;
+	bool ended;			/* the model ended the text itself */
+};
+/* The text that follows the prompt: the same for the same options, everywhere. */
+int sg_generate(struct sg_generate_info *out, struct sg_repo *r, const struct sg_generate_opts *o);
 
 /* --- looking (sg_look.c) ---------------------------------------------------- */
 

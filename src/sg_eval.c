@@ -15,15 +15,10 @@ static int open_bench(struct bench *b, struct sg_repo *r, const char *rev, const
 		      uint64_t batch, const struct sg_progress *progress)
 {
 	struct sg_extra extra = { .id = "" };
-	struct sg_found f = { 0 };
 	int rc = sg_view_open(&b->view, r, rev);
 
-	if (rc >= 0 && cand) {
-		rc = sg_find_graft(&f, r, cand);
-		extra.commit = f.commit;
-		strcpy(extra.id, f.id);
-		sg_found_release(&f);
-	}
+	if (rc >= 0 && cand)
+		rc = sg_find_extra(&extra, r, cand);
 	if (rc >= 0)
 		rc = sg_view_base(&b->view, progress);
 	if (rc >= 0) {

@@ -171,3 +171,14 @@ void sg_found_release(struct sg_found *f)
 	free(f->name);
 	*f = (struct sg_found){ 0 };
 }
+
+int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word)
+{
+	struct sg_found f = { 0 };
+
+	SG_TRY(sg_find_graft(&f, r, word));
+	out->commit = f.commit;
+	strcpy(out->id, f.id);
+	sg_found_release(&f);
+	return 0;
+}

@@ -12,6 +12,39 @@ int sg_policy_text(struct sg_buf *out, struct sg_repo *r, const char *rev)
 	return sg_tree_read(out, r->reg, &commit, "policy", POLICY_MAX);
 }
 
+static int parsed(struct sg_policy *out, struct sg_repo *r, const char *rev)
+{
+	struct sg_buf b = { 0 };
+	int rc = sg_policy_text(&b, r, rev);
+
+	if (rc >= 0)
+		rc = sg_policy_parse(out, b.data, b.len, "policy");
+	sg_buf_release(&b);
+	return rc;
+}
+
+int sg_policy_value(struct sg_buf *out, struct sg_repo *r, const char *rev, const char *key)
+{
+	struct sg_policy p = { 0 };
+	int rc = parsed(&p, r, rev);
+
+	if (rc >= 0)
+		rc = sg_policy_get(out, &p, key);
+	sg_policy_release(&p);
+	return rc;
+}
+
+int sg_policy_values(struct sg_buf *out, struct sg_repo *r, const char *rev)
+{
+	struct sg_policy p = { 0 };
+	int rc = parsed(&p, r, rev);
+
+	if (rc >= 0)
+		rc = sg_policy_list(out, &p);
+	sg_policy_release(&p);
+	return rc;
+}
+
 static int commit_text(struct sg_repo *r, const char *subject, const char *text, size_t n)
 {
 	struct sg_change c = { 0 };

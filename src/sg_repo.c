@@ -38,6 +38,21 @@ const char *sg_repo_dir(const struct sg_repo *r)
 	return sg_registry_dir(r->reg);
 }
 
+int sg_config_get(char **out, struct sg_repo *r, const char *key)
+{
+	return sg_registry_config_get(out, r->reg, key);
+}
+
+int sg_config_set(struct sg_repo *r, const char *key, const char *value)
+{
+	return sg_registry_config_set(r->reg, key, value);
+}
+
+int sg_config_list(struct sg_names *out, struct sg_repo *r)
+{
+	return sg_registry_config_list(out, r->reg, "");
+}
+
 char *sg_repo_path(const struct sg_repo *r, const char *name)
 {
 	return sg_path_join(sg_registry_dir(r->reg), name);

@@ -96,6 +96,8 @@ struct sg_found {
 /* id, beginning of one, or name; NOTFOUND, or ERROR when ambiguous. */
 int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word);
 void sg_found_release(struct sg_found *f);
+/* The same, as what sg_view_compose puts on top. */
+int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word);
 /* Name in a graft folder's train.json; NULL when it has none. Yours. */
 char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16);
 

@@ -104,3 +104,8 @@ bool sg_is_sha256(const char *s)
 
 	return sg_unhex(raw, s, sizeof(raw)) && s[2 * SG_SHA256_LEN] == '\0';
 }
+
+const char *sg_hash_library(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}

@@ -25,5 +25,7 @@ void sg_hex(char *out, const void *data, size_t n);
 bool sg_unhex(void *out, const char *hex, size_t n);
 /* Is s exactly 64 lower-case hex digits? */
 bool sg_is_sha256(const char *s);
+/* The library that computes them, at run time: "OpenSSL 3.0.1 ...". */
+const char *sg_hash_library(void);
 SG_C_END
 #endif

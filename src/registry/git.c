@@ -1,4 +1,5 @@
 #include "registry/impl.h"
+#include "registry/registry.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -59,4 +60,12 @@ int sg_git_fail(int rc, const char *fmt, ...)
 		return sg_fail(SG_E_NOMEM, "%s: out of memory", text);
 	return sg_fail(rc == -1 && e && e->klass == GIT_ERROR_OS ? SG_E_IO : code_of(rc), "%s: %s",
 		       text, why);
+}
+
+void sg_git_library(char out[32])
+{
+	int major = 0, minor = 0, rev = 0;
+
+	git_libgit2_version(&major, &minor, &rev);
+	snprintf(out, 32, "%d.%d.%d", major, minor, rev);
 }

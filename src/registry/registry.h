@@ -36,5 +36,7 @@ const char *sg_registry_cache_dir(const struct sg_registry *r);
 int sg_registry_config_get(char **out, struct sg_registry *r, const char *key);
 int sg_registry_config_set(struct sg_registry *r, const char *key, const char *value);
 int sg_registry_config_list(struct sg_names *out, struct sg_registry *r, const char *prefix);
+/* Version of libgit2 at run time: "1.5.1". */
+void sg_git_library(char out[32]);
 SG_C_END
 #endif
