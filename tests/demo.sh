@@ -23,7 +23,7 @@ sg () {
 	printf '$ sg'
 	for word in "$@"; do case $word in *[!A-Za-z0-9_./:=,-]*) printf " '%s'" "$word" ;; *) printf ' %s' "$word" ;; esac; done
 	printf '\n'
-	"$SG" -q "$@"
+	"$SG" "$@"
 }
 field () { tr ',{}[]' '\n\n\n\n\n' | sed -n "s/^\"$1\":\"\{0,1\}\([^\"]*\)\"\{0,1\}$/\1/p" | head -1; }
 
@@ -41,7 +41,7 @@ sg data add held --role accept held.txt
 say "grow it: two layers and a LoRA, each let in by the gates only"
 sg train --type layer --name first --steps "${DEMO_STEPS:-600}" --batch 16 --lr 5e-3 --accept
 sg train --type layer --name second --steps "${DEMO_STEPS:-600}" --batch 16 --lr 5e-3 --accept
-"$SG" -q eval --json held >before.json
+"$SG" -q eval --json --window 256 held >before.json
 sg train --type lora --rank 16 --name polish --steps "$((${DEMO_STEPS:-600} / 4))" --batch 16 --lr 3e-3 --accept
 sg status
 sg log
@@ -49,21 +49,21 @@ sg log
 say "against xz -9e on the same held-out file"
 xz=$(xz -9e -c held.txt | wc -c)
 bytes=$(wc -c <held.txt)
-bpb=$("$SG" -q eval --json --file held.txt | field bits_per_byte)
+bpb=$("$SG" -q eval --json --window 256 --file held.txt | field bits_per_byte)
 awk -v x="$xz" -v n="$bytes" -v m="$bpb" 'BEGIN {
 	printf "xz -9e    %.3f bits/byte\ngrown     %.3f bits/byte\n", 8 * x / n, m
 	exit !(m < 8 * x / n) }'
 
 say "take the LoRA back: the losses are those recorded before it, byte for byte"
 sg revert --force polish	# what it gained on the retained pages is given up on purpose
-"$SG" -q eval --json held >after.json
+"$SG" -q eval --json --window 256 held >after.json
 cmp before.json after.json && echo "identical: $(field losses <after.json)"
 
 say "and let it in again, then make all that has grown a new base"
 sg accept polish
 sg consolidate --structural --fold
 sg status
-sg eval
+sg eval --window 256
 
 say "let it write"
 sg generate --prompt 'The whale' --tokens 200 --temperature 0.7 --seed 7
