@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "base/rng.h"
 
+#define MAX_TABLE ((size_t)1 << 26)	/* 65,536 ids at width 1,024 */
+
 static int config(struct sg_desc *d, const struct sg_json *cfg)
 {
 	double eps = 1e-5;
@@ -32,6 +34,8 @@ static int config(struct sg_desc *d, const struct sg_json *cfg)
 	SG_TRY(sg_json_f64(cfg, "rms_norm_eps", &eps));
 	if (d->heads % d->kv_heads || d->head_dim % 2)
 		return sg_fail(SG_E_CORRUPT, "config.json: heads and head_dim of the substrate do not fit");
+	if (d->vocab * d->d > MAX_TABLE)
+		return sg_fail(SG_E_UNSUPPORTED, "config.json: a substrate of %zu x %zu is too large", d->vocab, d->d);
 	d->eps = (float)eps;
 	d->layers = (size_t)layers;
 	d->seed = (uint64_t)seed;
