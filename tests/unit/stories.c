@@ -87,17 +87,14 @@ TEST(stories260K_gives_the_published_logits)
 }
 
 /* Windows of 512 tokens that overlap by one, as the reference has them. */
-static int text_loss(double *mean, size_t *scored, struct stories *s, const char *path, size_t bytes)
+static int text_loss(double *mean, size_t *scored, struct stories *s, const char *text, size_t bytes)
 {
 	struct sg_ids ids = { 0 };
-	struct sg_map map;
 	float loss[2048];
 	double sum = 0;
 	size_t n = 0;
-	int rc = sg_map_open(&map, path);
+	int rc = sg_tokenizer_document(s->tok, &ids, text, bytes);
 
-	if (rc >= 0)
-		rc = sg_tokenizer_document(s->tok, &ids, (const char *)map.data, SG_MIN(bytes, map.size));
 	for (size_t at = 0, len; rc >= 0 && at + 1 < ids.n; at += len) {
 		len = SG_MIN(511, ids.n - 1 - at);
 		sg_batch_clear(&s->b);
@@ -109,10 +106,31 @@ static int text_loss(double *mean, size_t *scored, struct stories *s, const char
 		n += len;
 	}
 	sg_ids_release(&ids);
-	sg_map_release(&map);
 	*mean = sum / (double)n;
 	*scored = n;
 	return rc;
+}
+
+/* What the model itself says, greedily, as its author published it. */
+TEST(stories260K_finds_its_own_story_likely)
+{
+	static const char story[] =
+		"Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, "
+		"she saw a big, red ball. She wanted to play with it, but it was too high.\nLily's mom said, \"Lily, "
+		"let's go to the park.\" Lily was sad and didn't know what to do. She said, \"I want to play with your "
+		"ball, but I can't find it.\"\nLily was sad and didn't know what to do. She said, \"I'm sorry, Lily. I "
+		"didn't know what to do.\"\nLily didn't want to help her mom, so she said, \"I'm sorry, mom. I didn't "
+		"know what to do.\" Her mom said, \"Don't worry, Lily. We can help you.";
+	struct stories s;
+	double mean;
+	size_t n;
+
+	if (!sg_dir_exists(FOLDER))
+		SKIP("shared");
+	PASS(stories_open(&s, "cpu", 2));
+	PASS(text_loss(&mean, &n, &s, story, strlen(story)));
+	CHECK(n == 256 && near(mean, 0.461, 0.0005));
+	stories_close(&s);
 }
 
 TEST(stories260K_gives_the_published_losses)
@@ -128,10 +146,13 @@ TEST(stories260K_gives_the_published_losses)
 		SKIP("shared");
 	PASS(stories_open(&s, "cpu", 2));
 	for (size_t i = 0; i < SG_LEN(want); i++) {
+		struct sg_map map;
 		double mean;
 		size_t n;
 
-		PASS(text_loss(&mean, &n, &s, want[i].path, want[i].bytes));
+		PASS(sg_map_open(&map, want[i].path));
+		PASS(text_loss(&mean, &n, &s, (const char *)map.data, SG_MIN(want[i].bytes, map.size)));
+		sg_map_release(&map);
 		CHECK(n == want[i].tokens);
 		CHECK(near(mean, want[i].nats, 2e-5));
 	}
