@@ -602,17 +602,14 @@ static int answer(struct sg_consolidate_info *out, const struct merge *m)
 }
 
 /* 1: something said no. */
-static int judge_and_commit(struct merge *m, char hex[SG_COMMIT_HEX])
+static int judge(struct merge *m)
 {
 	SG_TRY(measure_old(m));
 	SG_TRY(make_base(m));
 	if (!m->o->force && !(sg_fold_worst(&m->fold) >= SG_FOLD_REFUSE))
 		return 1;
 	SG_TRY(measure_new(m));
-	if (!passes(m))
-		return 1;
-	SG_TRY(finish(m, hex));
-	return 0;
+	return !passes(m);
 }
 
 int sg_consolidate(struct sg_consolidate_info *out, struct sg_repo *r, const struct sg_consolidate_opts *o,
@@ -623,9 +620,11 @@ int sg_consolidate(struct sg_consolidate_info *out, struct sg_repo *r, const str
 	int rc = prepare(&m), no = 0;
 
 	if (rc >= 0)
-		no = rc = judge_and_commit(&m, i.commit);
+		no = rc = judge(&m);
 	if (rc >= 0)
 		rc = answer(&i, &m);
+	if (rc >= 0 && !no)
+		rc = finish(&m, i.commit);	/* last: nothing may fail behind it */
 	if (rc < 0)
 		sg_consolidate_info_release(&i);
 	else

@@ -3,20 +3,34 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16)
+/* *out NULL: it has no name. A train.json that is damaged gives none either. */
+static int read_name(char **out, struct sg_repo *r, const struct sg_oid *commit, const char *id16)
 {
 	struct sg_json_doc doc = { 0 };
 	struct sg_buf b = { 0 };
 	const char *name = NULL;
-	char path[64], *out = NULL;
+	char path[64];
+	int rc;
 
+	*out = NULL;
 	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id16);
-	if (sg_tree_read(&b, r->reg, commit, path, 64 << 20) >= 0 &&
-	    sg_json_parse(&doc, b.data, b.len, path) >= 0 && sg_json_str(sg_json_root(&doc), "name", &name) >= 0 && name)
-		out = sg_strdup(name);
+	rc = sg_tree_read(&b, r->reg, commit, path, 64 << 20);
+	if (rc >= 0)
+		rc = sg_json_parse(&doc, b.data, b.len, path);
+	if (rc >= 0)
+		rc = sg_json_str(sg_json_root(&doc), "name", &name);
+	if (rc >= 0 && name)
+		rc = (*out = sg_strdup(name)) ? 0 : -SG_E_NOMEM;
 	sg_json_release(&doc);
 	sg_buf_release(&b);
-	return out;
+	return rc == -SG_E_NOTFOUND || rc == -SG_E_CORRUPT ? 0 : rc;
+}
+
+char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16)
+{
+	char *name;
+
+	return read_name(&name, r, commit, id16) < 0 ? NULL : name;
 }
 
 static int full_id(char hex[SG_SHA256_HEX], struct sg_repo *r, const struct sg_oid *commit, const char *id16)
@@ -47,10 +61,10 @@ static bool matches(const struct search *s, const char *id16, const char *name)
 static int offer(struct search *s, enum sg_graft_where where, const struct sg_oid *commit, const char *id16,
 		 const char *ref)
 {
-	char id[SG_SHA256_HEX], *name = sg_graft_name(s->r, commit, id16);
-	int rc = 0;
+	char id[SG_SHA256_HEX], *name;
+	int rc = read_name(&name, s->r, commit, id16);
 
-	if (matches(s, id16, name)) {
+	if (rc >= 0 && matches(s, id16, name)) {
 		rc = full_id(id, s->r, commit, id16);
 		if (rc >= 0 && s->hex && strlen(s->word) > 16 && strncmp(id, s->word, strlen(s->word)))
 			goto out;
@@ -61,6 +75,7 @@ static int offer(struct search *s, enum sg_graft_where where, const struct sg_oi
 			s->out->ref = ref ? sg_strdup(ref) : NULL;
 			s->out->name = name;
 			name = NULL;
+			rc = ref && !s->out->ref ? -SG_E_NOMEM : 0;
 		}
 	}
 out:

@@ -412,9 +412,10 @@ static int take_in(struct judge *j, const char *body)
 		rc = accept_message(&m, j, body);
 	if (rc >= 0)
 		rc = sg_change_done(&c, NULL, j->cand.where == SG_PAST ? NULL : &j->cand.commit, m.data);
-	/* the candidate is the second parent now: its own ref has done its work */
+	/* the candidate is the second parent now: its own ref has done its work, and is
+	 * harmless when it stays */
 	if (rc >= 0 && j->cand.ref)
-		rc = sg_ref_delete(j->r->reg, j->cand.ref, &j->cand.commit);
+		(void)sg_ref_delete(j->r->reg, j->cand.ref, &j->cand.commit);
 	sg_change_release(&c);
 	sg_buf_release(&m);
 	return rc;
@@ -424,6 +425,7 @@ int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, 
 	      const struct sg_progress *progress)
 {
 	struct judge j = { .r = r, .progress = progress };
+	struct sg_verdict_info v = { .n = 0 };
 	bool found = false;
 	int rc = open_judge(&j, cand, 0);
 
@@ -434,12 +436,16 @@ int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, 
 		if (rc >= 0)
 			rc = keep_report(&j);
 	}
+	if (rc >= 0)
+		rc = sg_verdict_of(&v, &j.t.receipt, j.cand.name);
 	if (rc >= 0 && j.t.receipt.verdict == SG_ACCEPT)
-		rc = take_in(&j, message);
-	if (rc >= 0)
-		rc = sg_verdict_of(out, &j.t.receipt, j.cand.name);
-	if (rc >= 0)
+		rc = take_in(&j, message);	/* last: nothing may fail behind it */
+	if (rc < 0) {
+		sg_verdict_info_release(&v);
+	} else {
+		*out = v;
 		rc = j.t.receipt.verdict != SG_ACCEPT;
+	}
 	close_judge(&j);
 	return rc;
 }

@@ -366,8 +366,8 @@ static int answer(struct sg_revert_info *out, struct revert *v)
 	strcpy(out->accept, v->accept);
 	out->measured = v->measured;
 	out->restored = v->restored;
-	out->removed = v->removed;
-	v->removed = (struct sg_names){ 0 };
+	for (size_t i = 0; i < v->removed.n; i++)
+		SG_TRY(sg_names_add(&out->removed, v->removed.name[i]));
 	return 0;
 }
 
@@ -381,13 +381,12 @@ int sg_revert(struct sg_revert_info *out, struct sg_repo *r, const struct sg_rev
 
 	if (rc >= 0)
 		rc = find_effect(&v);
-	if (rc >= 0) {
-		/* a deferral is no rejection: a stack that was accepted once may come back */
-		no = v.measured && v.t.receipt.verdict == SG_REJECT && !o->force;
-		rc = no ? 0 : take_out(&v, i.commit);
-	}
+	/* a deferral is no rejection: a stack that was accepted once may come back */
+	no = v.measured && v.t.receipt.verdict == SG_REJECT && !o->force;
 	if (rc >= 0)
 		rc = answer(&i, &v);
+	if (rc >= 0 && !no)
+		rc = take_out(&v, i.commit);	/* last: nothing may fail behind it */
 	if (rc < 0) {
 		sg_revert_info_release(&i);
 	} else {
