@@ -134,7 +134,7 @@ int sg_train_state_load(const struct sg_train_state *s, const char *path)
 	return rc;
 }
 
-int sg_train_state_recipe(struct sg_recipe *out, const char *path)
+int sg_train_state_peek(struct sg_recipe *out, uint64_t *step, const char *path)
 {
 	struct sg_map map = { 0 };
 	struct sg_pack_doc doc = { 0 };
@@ -142,8 +142,18 @@ int sg_train_state_recipe(struct sg_recipe *out, const char *path)
 	int rc;
 
 	SG_TRY(open_state(&map, &doc, &recipe, path));
-	rc = sg_recipe_parse(out, recipe, strlen(recipe), path);
+	*step = 0;
+	rc = sg_pack_u64(sg_pack_root(&doc), "step", UINT64_MAX, step);
+	if (rc >= 0)
+		rc = sg_recipe_parse(out, recipe, strlen(recipe), path);
 	sg_pack_release(&doc);
 	sg_map_release(&map);
 	return rc;
+}
+
+int sg_train_state_recipe(struct sg_recipe *out, const char *path)
+{
+	uint64_t step;
+
+	return sg_train_state_peek(out, &step, path);
 }

@@ -15,5 +15,7 @@ int sg_train_state_save(const struct sg_train_state *s, const char *path);
 int sg_train_state_load(const struct sg_train_state *s, const char *path);
 /* The recipe in a state file, to continue without giving it again. */
 int sg_train_state_recipe(struct sg_recipe *out, const char *path);
+/* The same with the number of steps that are done. */
+int sg_train_state_peek(struct sg_recipe *out, uint64_t *step, const char *path);
 SG_C_END
 #endif

@@ -1,0 +1,51 @@
+. "${0%/*}/lib.sh"
+git_ () { git --git-dir=.sg/registry.git "$@"; }
+
+grow_registry && sg train --type layer --name first $fast -q && sg accept first -q &&
+	sg train --type lora --name tune $fast -q && sg validate tune -q
+git_ tag start main~1
+
+t 'nothing differs' '
+	sg diff HEAD HEAD >out && grep -q "^the same base, stack, data and policy" out && sg diff --exit-code HEAD HEAD
+'
+t 'a graft on one side, with what its gates said' '
+	sg diff start >out && grep -q "^+ graft .* first (layer) on slot.0" out && grep -qE "quality +held .* gain \+" out &&
+	sg diff HEAD start >out && grep -q "^- graft .* first (layer)" out && grep -q "measured from b to a" out
+'
+t 'exit status is 1 only when asked' '
+	sg diff start && fails_with 1 sg diff --exit-code start && fails_with 1 sg diff --exit-code --json start
+'
+t 'a candidate against the line: numbers, and how far each weight moves' '
+	sg diff HEAD tune >out && grep -q "^+ graft .* tune (lora)" out && grep -q "  1 graft in common" out && grep -q "measured from a to b" out &&
+	grep -qE "^\+ .*attn\.q +[0-9.e-]+$" out && sg diff HEAD tune --no-norms >out && ! grep -q "^Norm" out
+'
+if have python3; then
+t '--json: sides, states and a norm for each site' '
+	sg diff HEAD tune --json >out && cat >check.py <<"END"
+import json, math, subprocess, sys, struct
+d = json.load(open("out"))
+g = [g for g in d["grafts"] if g["side"] == "b"][0]
+assert not d["same"] and not d["base_changed"] and d["no_norms"] is None
+assert len(g["norms"]) == len(g["sites"]) and all(n["norm"] > 0 for n in g["norms"])
+assert g["prev_state"] == d["a"]["state"] and g["state"] == d["b"]["state"]
+END
+	python3 check.py
+'
+else
+skip python3 '--json: sides, states and a norm for each site'
+fi
+t 'data and policy' '
+	sg diff start~2 start >out && grep -q "^+ data book train [0-9a-f]*" out && grep -q "^+ data held accept" out && ! grep -q "graft" out &&
+	git_ read-tree main && blob=$(git_ show main:policy | sed "s/min-docs = 200/min-docs = 50/" | git_ hash-object -w --stdin) &&
+	git_ update-index --cacheinfo 100644,$blob,policy && git_ update-ref refs/heads/other $(git_ commit-tree -p main -m p $(git_ write-tree)) &&
+	sg diff main other >out && grep -q "^- policy gate.quality.min-docs = 200" out && grep -q "^+ policy gate.quality.min-docs = 50" out
+'
+t 'another base; norms say why they are missing' '
+	mkdir other && sg -C other init --width 16 -q && git_ fetch -q other/.sg/registry.git main:refs/heads/elsewhere &&
+	sg diff elsewhere main --no-norms >out && is "$(grep -c "^[-+] base " out)" 2 && fails_with 1 sg diff --exit-code elsewhere --no-norms
+'
+t 'what is no revision: one line, exit 128; usage' '
+	fails_with 128 sg diff nothing 2>err && is "$(wc -l <err)" 1 && fails_with 128 sg diff HEAD first 2>err && grep -q "waits on no ref" err &&
+	fails_with 129 sg diff && fails_with 129 sg diff a b c
+'
+done_
