@@ -6,7 +6,7 @@
 
 bool sg_opt_has_value(const struct sg_opt *o)
 {
-	return o->type != SG_OPT_FLAG && o->type != SG_OPT_COUNT;
+	return o->type != SG_OPT_FLAG && o->type != SG_OPT_COUNT && o->type != SG_OPT_MAYBE;
 }
 
 static const struct sg_opt *find(const struct sg_opt *o, const char *name, size_t n)
@@ -112,6 +112,9 @@ static int set(const struct sg_opt *o, const char *val)
 		return set_num(o, val);
 	case SG_OPT_CHOICE:
 		return set_choice(o, val);
+	case SG_OPT_MAYBE:
+		val = val ? val : "";
+		/* fall through */
 	case SG_OPT_LIST:
 		SG_TRY(SG_GROW(l->item, l->n, l->cap));
 		l->item[l->n++] = val;
@@ -142,9 +145,9 @@ static int parse_long(const struct sg_opt *opts, const struct sg_opt *common, in
 	if (!o)
 		return sg_fail(SG_E_USAGE, "unknown option '--%.*s'", (int)SG_MIN(n, (size_t)100), name);
 	if (!sg_opt_has_value(o)) {
-		if (eq)
+		if (eq && o->type != SG_OPT_MAYBE)
 			return sg_fail(SG_E_USAGE, "option '--%s' takes no value", o->name);
-		SG_TRY(set(o, NULL));
+		SG_TRY(set(o, eq ? eq + 1 : NULL));
 		return 1;
 	}
 	if (!eq && argc < 2)
@@ -209,7 +212,8 @@ void sg_opt_print(const struct sg_opt *opts, FILE *to)
 	for (const struct sg_opt *o = opts; o && o->name; o++) {
 		int n = o->letter ? fprintf(to, "  -%c, ", o->letter) : fprintf(to, "      ");
 
-		n += fprintf(to, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+		n += fprintf(to, "--%s%s%s%s", o->name, !o->arg ? "" : o->type == SG_OPT_MAYBE ? "[=" : " ",
+			     o->arg ? o->arg : "", o->type == SG_OPT_MAYBE ? "]" : "");
 		if (n > 28)
 			n = fprintf(to, "\n") - 1;
 		fprintf(to, "%*s%s\n", 30 - n, "", o->help);

@@ -15,6 +15,7 @@ enum sg_opt_type {
 	SG_OPT_SIZE,	/* int64_t in min..max; k, m, g, t at the end are powers of 1024 */
 	SG_OPT_NUM,	/* double, finite, in min..max */
 	SG_OPT_LIST,	/* struct sg_opt_list: each use adds one */
+	SG_OPT_MAYBE,	/* the same; the value may be left out ("" then), and is only taken after '=' */
 	SG_OPT_CHOICE	/* const char *: one of the words that arg gives as "a|b|c" */
 };
 

@@ -16,6 +16,7 @@ static const struct sg_opt opts[] = {
 	{ 0, "size", SG_OPT_SIZE, &size, "<bytes>", "a size", 0, INT64_MAX },
 	{ 'x', "num", SG_OPT_NUM, &num, "<x>", "a number", 0, 1 },
 	{ 'l', "list", SG_OPT_LIST, &list, "<s>", "a list", 0, 0 },
+	{ 0, "maybe", SG_OPT_MAYBE, &list, "<s>", "a value or none", 0, 0 },
 	{ 0, "choice", SG_OPT_CHOICE, &choice, "left|right", "a choice", 0, 0 },
 	{ 0 }
 };
@@ -54,6 +55,8 @@ TEST(opt_forms)
 	CHECK(parse("--str --flag -i -5", false) == 0);
 	CHECK(!strcmp(str, "--flag") && !flag && whole == -5);
 	CHECK(parse("--str=", false) == 0 && !*str);
+	CHECK(parse("--maybe b --maybe=c", false) == 1 && !strcmp(argv[0], "b"));
+	CHECK(list.n == 2 && !*list.item[0] && !strcmp(list.item[1], "c"));
 }
 
 TEST(opt_rest_keeps_its_order)
