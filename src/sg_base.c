@@ -330,6 +330,11 @@ int sg_base_found(struct sg_repo *r, const char *base, const char *path)
 	return rc < 0 ? rc : remember(r, base, path);
 }
 
+int sg_view_check_pin(struct sg_view *v, const struct sg_progress *progress)
+{
+	return check_pin(v, v->ckpt, "the base", progress);
+}
+
 int sg_base_bind(struct sg_repo *r, const char *path, const struct sg_progress *progress)
 {
 	struct sg_view v = { 0 };
@@ -360,7 +365,7 @@ int sg_base_verify(struct sg_repo *r, const struct sg_progress *progress)
 	SG_TRY(sg_view_open(&v, r, NULL));
 	rc = sg_view_base(&v, progress);
 	if (rc >= 0)
-		rc = check_pin(&v, v.ckpt, "the base", progress);
+		rc = sg_view_check_pin(&v, progress);
 	sg_view_release(&v);
 	return rc;
 }

@@ -61,6 +61,8 @@ int sg_view_at(struct sg_view *out, struct sg_repo *r, const struct sg_oid *comm
 void sg_view_release(struct sg_view *v);
 /* The checkpoint, checked against the pin; NOTFOUND says how to bind it. */
 int sg_view_base(struct sg_view *v, const struct sg_progress *progress);
+/* Hash the weights that sg_view_base opened, whatever was remembered of them. */
+int sg_view_check_pin(struct sg_view *v, const struct sg_progress *progress);
 int sg_view_tokenizer(struct sg_view *v);
 /* USAGE when the opened base has fewer positions than `window`. */
 int sg_view_window(const struct sg_view *v, uint64_t window);

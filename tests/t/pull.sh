@@ -1,0 +1,27 @@
+. "${0%/*}/lib.sh"
+git_ () { git --git-dir=.sg/registry.git "$@"; }
+mkdir a && cd a && grow_registry && cd .. && sg clone -q a b && cd b || exit 1
+a () { sg -C "$here/work/a" "$@"; }
+set_ () { echo "$1" >"$here/$1" && sg -C "$2" data add "$1" -q --role select --split file "$here/$1"; }
+
+t 'forward' '
+	set_ one ../a && sg pull >out && grep -q "^  moved .* main$" out && git_ cat-file -e main:data/one.json && sg pull >out && grep -q "^up to date" out
+'
+t 'ahead is fine' '
+	set_ two . && git_ rev-parse main >was && sg pull && git_ rev-parse main >now && same was now
+'
+t 'both sides grew: nothing moves' '
+	set_ three ../a && git_ rev-parse main >was && fails_with 1 sg pull >out && grep -q "^  refused .*both sides grew: 1 commits here, 1 there" out &&
+	git_ rev-parse main >now && same was now && is "$(git_ rev-parse origin/main)" "$(git --git-dir=../a/.sg/registry.git rev-parse main)"
+'
+t 'another branch; one that is not there; one that is no registry' '
+	git --git-dir=../a/.sg/registry.git branch -q next main && git_ update-ref refs/heads/main origin/main~1 && sg pull origin next -q &&
+	is "$(git_ rev-parse main)" "$(git_ rev-parse origin/next)" &&
+	fails_with 128 sg pull origin nothing 2>err && is "$(wc -l <err)" 1 && git_ rev-parse main >was &&
+	blob=$(echo hi | git --git-dir=../a/.sg/registry.git hash-object -w --stdin) &&
+	tree=$(printf "100644 blob %s\tx\n" "$blob" | git --git-dir=../a/.sg/registry.git mktree) &&
+	c=$(echo foreign | git --git-dir=../a/.sg/registry.git commit-tree "$tree" -p next) &&
+	git --git-dir=../a/.sg/registry.git update-ref refs/heads/next "$c" && fails_with 128 sg pull origin next 2>err && grep -q "sg.json" err &&
+	git_ rev-parse main >now && same was now
+'
+done_
