@@ -112,7 +112,7 @@ static int check_candidate(struct sg_prover *p, const char *id16)
 /* --- receipts ---------------------------------------------------------------- */
 
 /* One set of a receipt against the manifest that the judge had before it. */
-static int check_receipt_set(struct sg_prover *p, const struct sg_receipt_set *s)
+static int check_receipt_set(struct sg_prover *p, const struct sg_receipt *r, const struct sg_receipt_set *s)
 {
 	struct sg_dataset_manifest m = { 0 };
 	char id[SG_SHA256_HEX], name[100];
@@ -122,6 +122,9 @@ static int check_receipt_set(struct sg_prover *p, const struct sg_receipt_set *s
 	rc = sg_prove_manifest(&m, id, p->r, &p->prev.commit, name);
 	if (rc >= 0 && (strcmp(id, s->id) || strcmp(m.shard, s->shard) || m.docs != s->docs))
 		rc = sg_fail(SG_E_CORRUPT, "the receipt judged another set of that name");
+	/* a composition may be asked for less than a graft: not to be worse */
+	if (rc >= 0 && *r->graft && strcmp(s->role, sg_role_name(m.role)))
+		rc = sg_fail(SG_E_CORRUPT, "it was judged as '%s', but it is '%s'", s->role, sg_role_name(m.role));
 	sg_dataset_manifest_release(&m);
 	return rc;
 }
@@ -165,7 +168,7 @@ static int check_receipt_sets(struct sg_prover *p, const struct sg_receipt *r, c
 	if (!p->has_prev)
 		return 0;
 	for (size_t i = 0; i < r->n_sets; i++) {
-		rc = check_receipt_set(p, &r->set[i]);
+		rc = check_receipt_set(p, r, &r->set[i]);
 		if (rc < 0)
 			return sg_prove(p, sg_fail_in(rc, "set '%.70s'", r->set[i].name), "sets", subject, "");
 	}
@@ -255,13 +258,89 @@ static int read_receipt(struct sg_receipt *out, char sha[SG_SHA256_HEX], struct 
 	return rc;
 }
 
-int sg_prove_effect(struct sg_prover *p, const char *path, const char *subject)
+/* A member of a JSON object that must be this text. */
+static int check_member(const struct sg_json *o, const char *key, const char *is)
+{
+	const char *stated = "";
+
+	SG_TRY(sg_json_str(o, key, &stated));
+	return !strcmp(stated, is) ? 0 : sg_fail(SG_E_CORRUPT, "'%s' is '%.80s', the receipt gives '%s'", key, stated, is);
+}
+
+/* "gates" as stored and as the receipt gives them. */
+static int check_gates(const struct sg_json *o, const struct sg_receipt *r)
+{
+	const struct sg_json *gates = sg_json_get(o, "gates");
+	struct sg_buf stored = { 0 }, made = { 0 };
+	struct sg_jsonw w;
+	int rc = gates ? 0 : sg_fail(SG_E_CORRUPT, "there are no 'gates'");
+
+	if (rc >= 0) {
+		sg_jsonw_init(&w, &stored);
+		sg_jsonw_object(&w);
+		sg_jsonw_key(&w, "gates");
+		sg_jsonw_node(&w, gates);
+		sg_jsonw_end(&w, '}');
+		rc = sg_jsonw_done(&w);
+	}
+	if (rc >= 0) {
+		sg_jsonw_init(&w, &made);
+		sg_jsonw_object(&w);
+		sg_gates_json(&w, r);
+		sg_jsonw_end(&w, '}');
+		rc = sg_jsonw_done(&w);
+	}
+	if (rc >= 0 && (made.len != stored.len || memcmp(made.data, stored.data, made.len)))
+		rc = sg_fail(SG_E_CORRUPT, "'gates' are not those of the receipt");
+	sg_buf_release(&stored);
+	sg_buf_release(&made);
+	return rc;
+}
+
+/* What people read of a revert or a consolidation, against its receipt. */
+static int check_effect_words(struct sg_prover *p, const struct sg_receipt *r, const char *sha, const char *path,
+			      const char *subject)
+{
+	struct sg_json_doc doc = { 0 };
+	struct sg_buf b = { 0 };
+	const struct sg_json *o = NULL;
+	int rc = sg_tree_read(&b, p->r->reg, &p->c->id, path, JSON_MAX);
+
+	if (rc >= 0)
+		rc = sg_json_parse(&doc, b.data, b.len, path);
+	if (rc >= 0) {
+		o = sg_json_root(&doc);
+		rc = check_member(o, "receipt", sha);
+	}
+	if (rc >= 0)
+		rc = check_member(o, "state", r->candidate);
+	if (rc >= 0)
+		rc = check_member(o, "prev_state", r->parent);
+	if (rc >= 0)
+		rc = check_member(o, "verdict", sg_verdict_name(r->verdict));
+	if (rc >= 0)
+		rc = check_gates(o, r);
+	sg_json_release(&doc);
+	sg_buf_release(&b);
+	return sg_prove(p, rc, "effect", subject, "it says what the receipt says");
+}
+
+int sg_prove_effect(struct sg_prover *p, const char *receipt, const char *json, const char *subject)
 {
 	struct sg_receipt r = { 0 };
 	char sha[SG_SHA256_HEX];
-	int rc = read_receipt(&r, sha, p, path);
+	int rc = read_receipt(&r, sha, p, receipt);
 
-	rc = rc < 0 ? sg_prove(p, rc, "receipt", subject, "") : check_receipt(p, &r, subject);
+	if (rc == -SG_E_NOTFOUND)
+		return sg_prove_say(p, SG_OPEN, "effect", subject, "it was not measured");
+	if (rc < 0)
+		return sg_prove(p, rc, "receipt", subject, "");
+	if (*r.graft)
+		rc = sg_prove_say(p, SG_DIFFERS, "receipt", subject, "it is about graft %.16s, not about a composition", r.graft);
+	if (rc >= 0)
+		rc = check_effect_words(p, &r, sha, json, subject);
+	if (rc >= 0)
+		rc = check_receipt(p, &r, subject);
 	sg_receipt_release(&r);
 	return rc;
 }
@@ -331,6 +410,29 @@ static int check_accept(struct sg_prover *p, const struct sg_graft *g, const str
 	return rc;
 }
 
+/* A graft that a consolidation carried to the new base keeps the verdict of the whole. */
+static int check_carried(struct sg_prover *p, const char *id)
+{
+	struct sg_receipt r = { 0 };
+	char path[64], sha[SG_SHA256_HEX];
+	int rc;
+
+	snprintf(path, sizeof(path), "grafts/%.16s/receipt.mp", id);
+	rc = read_receipt(&r, sha, p, path);
+	if (rc == -SG_E_NOTFOUND)
+		return 0;	/* of the whole it is said that nothing was measured */
+	if (rc >= 0 && strcmp(r.candidate, p->now.state))
+		rc = sg_fail(SG_E_CORRUPT, "its receipt is about state %.16s", r.candidate);
+	if (rc < 0) {
+		rc = sg_prove(p, rc, "receipt", id, "");
+	} else {
+		strcpy(r.graft, id);
+		rc = check_words(p, &r, sha, id);
+	}
+	sg_receipt_release(&r);
+	return rc;
+}
+
 /* A merge takes folders over from the other line, where they were judged. */
 static int check_merged(struct sg_prover *p, const char *id16)
 {
@@ -358,7 +460,9 @@ int sg_prove_graft(struct sg_prover *p, const char *id16)
 		rc = check_payload(p, g, &facts);
 	if (rc >= 0 && !strcmp(p->v.op, "merge")) {
 		rc = check_merged(p, g->id);
-	} else if (rc >= 0 && strcmp(p->v.op, "consolidate")) {
+	} else if (rc >= 0 && !strcmp(p->v.op, "consolidate")) {
+		rc = check_carried(p, g->id);
+	} else if (rc >= 0) {
 		rc = check_candidate(p, g->id);
 		if (rc >= 0)
 			rc = check_accept(p, g, &facts);

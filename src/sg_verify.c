@@ -437,15 +437,29 @@ static int check_graft(struct sg_prover *p, const struct sg_tree_entry *a, const
 
 static int check_reverted(struct sg_prover *p, const struct sg_tree_entry *a, const struct sg_tree_entry *b)
 {
-	struct sg_oid oid;
-	char path[300];
+	char receipt[300], json[300];
 
 	(void)a;
-	if (!b || b->type != SG_OBJ_TREE)
+	if (!b)
 		return 0;
-	snprintf(path, sizeof(path), "reverted/%.200s/receipt.mp", b->name);
-	SG_TRY(object_at(&oid, p, &p->c->id, path));
-	return sg_oid_is_zero(&oid) ? 0 : sg_prove_effect(p, path, b->name);
+	snprintf(receipt, sizeof(receipt), "reverted/%.200s/receipt.mp", b->name);
+	snprintf(json, sizeof(json), "reverted/%.200s/effect.json", b->name);
+	return sg_prove_effect(p, receipt, json, b->name);
+}
+
+static int check_consolidated(struct sg_prover *p, const struct sg_tree_entry *a, const struct sg_tree_entry *b)
+{
+	size_t n = b ? strlen(b->name) : 0;
+	char state[17], receipt[64], json[64];
+
+	(void)a;
+	/* one of the two files speaks for both */
+	if (n != 21 || strcmp(b->name + 16, ".json"))
+		return 0;
+	snprintf(state, sizeof(state), "%.16s", b->name);
+	snprintf(receipt, sizeof(receipt), "consolidated/%s.mp", state);
+	snprintf(json, sizeof(json), "consolidated/%s.json", state);
+	return sg_prove_effect(p, receipt, json, state);
 }
 
 /* Everything that the commit brought. */
@@ -458,7 +472,8 @@ static int check_content(struct sg_prover *p)
 	SG_TRY(check_trailers(p));
 	SG_TRY(check_base(p));
 	SG_TRY(each_change(p, "grafts", check_graft));
-	return each_change(p, "reverted", check_reverted);
+	SG_TRY(each_change(p, "reverted", check_reverted));
+	return each_change(p, "consolidated", check_consolidated);
 }
 
 /* --- the walk ---------------------------------------------------------------- */

@@ -45,9 +45,9 @@ int sg_prove_manifest(struct sg_dataset_manifest *m, char id[SG_SHA256_HEX], str
 		      const struct sg_oid *commit, const char *name);
 
 /* sg_evidence.c: the folder of a graft that this commit brought, and the receipt of
- * a composition (reverted/..., consolidated/...). */
+ * a composition (reverted/..., consolidated/...) with what people read of it. */
 int sg_prove_graft(struct sg_prover *p, const char *id16);
-int sg_prove_effect(struct sg_prover *p, const char *path, const char *subject);
+int sg_prove_effect(struct sg_prover *p, const char *receipt, const char *json, const char *subject);
 /* sg_replay.c: the losses of a receipt, measured again. */
 int sg_prove_replay(struct sg_prover *p, const struct sg_receipt *receipt, const char *subject);
 void sg_measured_release(struct sg_prover *p);

@@ -52,7 +52,7 @@ t 'what cannot be fetched' '
 '
 if have python3; then
 t '--json' '
-	a data add x -q --role select --split file --allow-overlap ../a/book.txt 2>/dev/null; echo z >z; a data add z -q --role select --split file ../b/z &&
+	a data add x -q --role select --split file ../a/book.txt 2>/dev/null; echo z >z; a data add z -q --role select --split file ../b/z &&
 	sg fetch --json >out && is "$(json refs 0 what <out)" moved && is "$(json refs 0 to <out)" refs/remotes/origin/main
 '
 else

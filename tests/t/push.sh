@@ -8,7 +8,7 @@ git init -q --bare "$here/work/shared.git" && sg remote add origin ../shared.git
 t 'the current branch, forward' '
 	cd a && sg push >out && grep -q "^  new .* main$" out && is "$(there rev-parse main)" "$(git_ rev-parse main)" &&
 	sg push >out && grep -q "^up to date" out && there fsck --strict &&
-	sg policy -h >/dev/null 2>&1; sg data add more -q --role select book.txt --allow-overlap --split file &&
+	sg policy -h >/dev/null 2>&1; sg data add more -q --role select book.txt --split file &&
 	sg push >out && grep -q "^  moved .*\.\." out && is "$(there rev-parse main)" "$(git_ rev-parse main)"; cd ..
 '
 t 'only what is named goes: a candidate takes its reports along' '
@@ -31,7 +31,7 @@ t 'a ref under another name, tags, removal' '
 '
 t 'never over what somebody else put there' '
 	sg clone -q a b && cd b && sg remote remove origin -q && sg remote add origin ../shared.git && sg fetch -q &&
-	sg data add theirs -q --role select --split file --allow-overlap ../a/book.txt; sg data remove more -q && sg push -q && cd ../a &&
+	sg data add theirs -q --role select --split file ../a/book.txt; sg data remove more -q && sg push -q && cd ../a &&
 	there rev-parse main >was && sg data remove more -q && echo x >x && sg data add x -q --role select --split file x &&
 	fails_with 1 sg push >out && grep -q "^  refused .* main (.*fetch first" out && there rev-parse main >now && same was now &&
 	fails_with 1 sg push --force-with-lease >out && grep -q "moved meanwhile" out && there rev-parse main >now && same was now &&

@@ -43,12 +43,13 @@ t 'a policy changed since: each receipt under its own' '
 Sg-Op: policy
 Sg-Policy: sha256:$(sha256sum <p | cut -d" " -f1)" && sg train -q --type lora --name third --seed 3 $fast && sg accept -q third && sg verify --replay -q; back
 '
-if sg revert -h >/dev/null 2>&1; then
-t 'a revert with its receipt' '
-	fresh && sg revert second -q && sg verify --replay >out && grep -q "3 receipts," out && is "$(grep -c "same bits" out)" 4 &&
-	sg accept second -q && sg verify -q && sg verify --replay -q; back
+t 'a revert with its receipt, and the graft again' '
+	fresh && sg revert second --force -q && sg verify --replay >out && grep -q " 3 receipts," out && is "$(grep -c "same bits:" out)" 3 &&
+	sg accept second -q && sg verify -q && sg verify --replay -q && sg revert second --no-validate -q && sg verify >out && grep -q "open .*effect .*was not measured" out; back
 '
-fi
+t 'a consolidation with its receipt' '
+	fresh && sg consolidate --structural -q >/dev/null && sg verify --replay >out && grep -q " 3 receipts," out && is "$(grep -c "same bits:" out)" 3; back
+'
 
 # --- what must be found ---------------------------------------------------------
 
@@ -76,7 +77,7 @@ forge () {
 		git_ update-index --cacheinfo "100644,$(git_ hash-object -w "$2"),$1" || return 1
 		shift 2
 	done
-	git_ update-ref refs/heads/main "$(git_ show -s --format=%B main | git_ commit-tree "$(git_ write-tree)" -p main^1 -p main^2)"
+	git_ update-ref refs/heads/main "$(git_ show -s --format=%B main | git_ commit-tree "$(git_ write-tree)" $(git_ show -s --format=%P main | sed "s/[0-9a-f]\{40\}/-p &/g"))"
 	rc=$?
 	unset GIT_INDEX_FILE
 	return $rc
@@ -87,6 +88,12 @@ t 'a receipt or an accept.json that was false from the start' '
 		forge $g/$x h && was && finds "differs .*accept.json .*says other things" || return 1
 		cd ..
 	done
+'
+t 'a revert or a consolidation that says other things than its receipt' '
+	fresh && sg revert second --force -q && f=reverted/$(git_ ls-tree --name-only main:reverted)/effect.json && git_ show main:$f | sed "s/\"docs\":210/\"docs\":211/" >f &&
+	forge $f f && was && finds "differs .*effect .*gates" && cd .. &&
+	fresh && sg consolidate --structural -q >/dev/null && f=$(git_ ls-tree --name-only main consolidated/ | grep json) && git_ show main:$f | sed "s/\"verdict\":\"accept\"/\"verdict\":\"reject\"/g" >f &&
+	forge $f f && was && finds "differs .*effect .*verdict"; back
 '
 if have python3; then
 # One bit of the first loss under the candidate.
