@@ -52,6 +52,17 @@ void sg_look_put_names(struct sg_jsonw *w, const char *key, const struct sg_name
 	sg_jsonw_end(w, ']');
 }
 
+int sg_look_said(const char *did, const char *name, const char *commit)
+{
+	struct sg_jsonw *w = sg_print_json();
+
+	sg_jsonw_object(w);
+	sg_look_put(w, did, name);
+	sg_json_put_str(w, "commit", commit);
+	sg_jsonw_end(w, '}');
+	return sg_print_json_end();
+}
+
 void sg_look_graft_json(struct sg_jsonw *w, const struct sg_graft_info *g)
 {
 	sg_look_put_id(w, "id", g->id);

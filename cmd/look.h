@@ -31,6 +31,9 @@ int sg_look_step(const struct sg_step *s, bool stat, FILE *to);
 void sg_look_diff_json(struct sg_jsonw *w, const struct sg_diff *d);
 void sg_look_changes(const struct sg_diff *d, bool gates, FILE *to);
 
+/* What a command did to a name, as JSON: {"<did>":name,"commit":hex}. */
+int sg_look_said(const char *did, const char *name, const char *commit);
+
 /* "1,234,567" */
 const char *sg_look_number(uint64_t n);
 /* "3 sites", "1 site" */
