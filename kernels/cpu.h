@@ -95,6 +95,29 @@ static inline float lanes_dot(const float *x, const float *y, size_t n)
 	return lanes_join(&a);
 }
 
+/* sum of x[i] */
+static inline float lanes_sum(const float *x, size_t n)
+{
+	struct lanes a;
+	float s[LANES];
+	size_t i = 0;
+
+	for (int k = 0; k < LANES / VL; k++)
+		a.v[k] = vf_set(0);
+	for (; i + LANES <= n; i += LANES)
+		for (int k = 0; k < LANES / VL; k++)
+			a.v[k] = vf_add(a.v[k], vf_load(x + i + k * VL));
+	if (i < n) {
+		for (int k = 0; k < LANES / VL; k++)
+			vf_store(s + k * VL, a.v[k]);
+		for (int k = 0; i < n; k++, i++)
+			s[k] += x[i];
+		for (int k = 0; k < LANES / VL; k++)
+			a.v[k] = vf_load(s + k * VL);
+	}
+	return lanes_join(&a);
+}
+
 /* largest of n > 0 numbers, nan passed over; the order cannot matter */
 static inline float lanes_max(const float *x, size_t n)
 {

@@ -34,6 +34,32 @@ int SG_CPU(embed_fwd)(struct sg_device *d, float *out, const struct sg_mat *w, c
 	return 0;
 }
 
+struct pos { float *x; const struct sg_mat *w; const int32_t *begin; size_t first, D; };
+
+static void pos(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct pos *p = arg;
+
+	(void)w;
+	for (size_t i = lo; i < hi; i++) {
+		size_t at = (p->first + i - (size_t)p->begin[i]) * p->D;
+		float *x = p->x + i * p->D;
+
+		for (size_t k = 0; k < p->D; k++)
+			x[k] += sg_mat_at(p->w, at + k);
+	}
+}
+
+int SG_CPU(pos_fwd)(struct sg_device *d, float *x, const struct sg_mat *w, const int32_t *begin, size_t first,
+		    size_t N, size_t D)
+{
+	for (size_t i = 0; i < N; i++)
+		if (begin[i] < 0 || (size_t)begin[i] > i || first + i - (size_t)begin[i] >= w->rows)
+			return sg_fail(SG_E_CORRUPT, "token %zu is past the %zu positions of the table", i, w->rows);
+	sg_pool_for(d->pool, N, grain_rows(D, 16384), pos, &(struct pos){ x, w, begin, first, D });
+	return 0;
+}
+
 /* Threads share the columns, so each row of dw gathers in token order. */
 static void bwd(void *arg, size_t lo, size_t hi, unsigned w)
 {

@@ -250,13 +250,24 @@ static int gemm(struct sg_device *d, struct gemm g)
 	return blocked(&g);
 }
 
+/* From row to row of a weight, and from column to column. */
+static size_t row_step(const struct sg_mat *w, size_t D)
+{
+	return w->turned ? 1 : w->ld ? w->ld : D;
+}
+
+static size_t column_step(const struct sg_mat *w)
+{
+	return w->turned ? w->ld : 1;
+}
+
 int SG_CPU(linear_fwd)(struct sg_device *d, float *y, const float *x, const struct sg_mat *w,
 		       const float *bias, size_t N, size_t E, size_t D, bool add)
 {
 	return gemm(d, (struct gemm){
 		.M = N, .N = E, .K = D, .c = y, .add = add, .bias = bias,
 		.a = x, .ars = D, .aks = 1,
-		.b = w->data, .dtype = w->dtype, .bks = 1, .bjs = D,
+		.b = w->data, .dtype = w->dtype, .bks = column_step(w), .bjs = row_step(w, D),
 	});
 }
 
@@ -266,7 +277,7 @@ int SG_CPU(linear_dx)(struct sg_device *d, float *dx, const float *dy, const str
 	return gemm(d, (struct gemm){
 		.M = N, .N = D, .K = E, .c = dx, .add = add,
 		.a = dy, .ars = E, .aks = 1,
-		.b = w->data, .dtype = w->dtype, .bks = D, .bjs = 1,
+		.b = w->data, .dtype = w->dtype, .bks = row_step(w, D), .bjs = column_step(w),
 	});
 }
 

@@ -5,13 +5,13 @@ struct rope {
 	float *x, sign;
 	const int32_t *begin;
 	const float *inv_freq;
-	size_t heads, K, stride;
+	size_t heads, K, R, stride;
 };
 
 static void rotate(void *arg, size_t lo, size_t hi, unsigned w)
 {
 	const struct rope *r = arg;
-	size_t half = r->K / 2;
+	size_t half = r->R / 2;
 	float cs[64], sn[64];
 
 	(void)w;
@@ -43,11 +43,11 @@ static void rotate(void *arg, size_t lo, size_t hi, unsigned w)
 }
 
 int SG_CPU(rope)(struct sg_device *d, float *x, const int32_t *begin, const float *inv_freq,
-		 float sign, size_t N, size_t heads, size_t K, size_t stride)
+		 float sign, size_t N, size_t heads, size_t K, size_t R, size_t stride)
 {
-	if (K % 2)
-		return sg_fail(SG_E_UNSUPPORTED, "rotary positions need an even head width, not %zu", K);
+	if (R % 2 || R > K)
+		return sg_fail(SG_E_UNSUPPORTED, "rotary positions need an even width up to %zu, not %zu", K, R);
 	sg_pool_for(d->pool, N, grain_rows(heads * K, 8192), rotate,
-		    &(struct rope){ x, sign, begin, inv_freq, heads, K, stride });
+		    &(struct rope){ x, sign, begin, inv_freq, heads, K, R, stride });
 	return 0;
 }

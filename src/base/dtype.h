@@ -22,9 +22,37 @@ static const struct { const char *name; size_t size; } sg_dtypes[SG_DTYPE_COUNT]
 
 #define SG_DIMS 4	/* most dimensions of a tensor that the engine handles */
 
-/* A matrix or vector in memory, borrowed, in its stored dtype. rows x cols,
- * row-major, packed; a vector has rows = 1. */
-struct sg_mat { const void *data; enum sg_dtype dtype; size_t rows, cols; };
+/*
+ * A matrix or vector in memory, borrowed, in its stored dtype. rows x cols,
+ * row-major, packed where ld is 0; a vector has rows = 1. Else it is a view of
+ * a larger matrix whose rows hold ld elements, and element (r, c) is at
+ *	c * ld + r				turned: stored as its transpose
+ *	(r / group * gap + r % group) * ld + c	rows in groups, gap rows apart
+ *	r * ld + c				group 0
+ * The operations of the CPU take packed matrices and turned ones; sg_mat_pack
+ * makes the first of any.
+ */
+struct sg_mat {
+	const void *data;
+	enum sg_dtype dtype;
+	size_t rows, cols;
+	size_t ld, group, gap;
+	bool turned;
+};
+
+/* Where element i, counted row by row, is stored. */
+static inline size_t sg_mat_index(const struct sg_mat *m, size_t i)
+{
+	size_t r, c;
+
+	if (!m->ld)
+		return i;
+	r = i / m->cols;
+	c = i % m->cols;
+	if (m->turned)
+		return c * m->ld + r;
+	return (m->group ? r / m->group * m->gap + r % m->group : r) * m->ld + c;
+}
 
 /* One element widened exactly to f32 (F32, F16, BF16 only). */
 static inline float sg_f32_from_bf16(uint16_t h)
@@ -56,7 +84,7 @@ static inline float sg_f32_from_f16(uint16_t h)
 
 static inline float sg_mat_at(const struct sg_mat *m, size_t i)
 {
-	const unsigned char *p = (const unsigned char *)m->data + i * sg_dtypes[m->dtype].size;
+	const unsigned char *p = (const unsigned char *)m->data + sg_mat_index(m, i) * sg_dtypes[m->dtype].size;
 	uint16_t h;
 	float f;
 
@@ -66,6 +94,23 @@ static inline float sg_mat_at(const struct sg_mat *m, size_t i)
 	}
 	memcpy(&h, p, sizeof(h));
 	return m->dtype == SG_BF16 ? sg_f32_from_bf16(h) : sg_f32_from_f16(h);
+}
+
+/* The elements of m one after another, and back to where m's are in `stored`. */
+static inline void sg_mat_pack(void *out, const struct sg_mat *m)
+{
+	size_t size = sg_dtypes[m->dtype].size;
+
+	for (size_t i = 0; i < m->rows * m->cols; i++)
+		memcpy((char *)out + i * size, (const char *)m->data + sg_mat_index(m, i) * size, size);
+}
+
+static inline void sg_mat_unpack(void *stored, const struct sg_mat *m, const void *packed)
+{
+	size_t size = sg_dtypes[m->dtype].size;
+
+	for (size_t i = 0; i < m->rows * m->cols; i++)
+		memcpy((char *)stored + sg_mat_index(m, i) * size, (const char *)packed + i * size, size);
 }
 
 /* To the nearest, ties to even; too large for f16 becomes infinite. */

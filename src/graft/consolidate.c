@@ -331,7 +331,7 @@ static int add_changes(struct sg_fold *f, const struct sg_fold_item *it, float *
 static float rounded(enum sg_dtype dtype, float v)
 {
 	unsigned char store[4];
-	struct sg_mat m = { store, dtype, 1, 1 };
+	struct sg_mat m = { .data = store, .dtype = dtype, .rows = 1, .cols = 1 };
 
 	sg_store_f32(store, dtype, 0, v);
 	return sg_mat_at(&m, 0);
@@ -342,7 +342,7 @@ static float rounded(enum sg_dtype dtype, float v)
  * change meant. */
 static int measure(struct sg_fold *f, const struct sg_fold_item *it, size_t n)
 {
-	struct sg_mat out = { f->bytes, it->dtype, it->rows, it->cols };
+	struct sg_mat out = { .data = f->bytes, .dtype = it->dtype, .rows = it->rows, .cols = it->cols };
 	double dot = 0, meant2 = 0, err2 = 0;
 	size_t touched = 0, same = 0;
 	struct sg_fold_row *r;

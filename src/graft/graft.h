@@ -111,7 +111,8 @@ static inline float *sg_part_grad(const struct sg_part *p, size_t i)
 }
 static inline struct sg_mat sg_part_mat(const struct sg_part *p, size_t i)
 {
-	return (struct sg_mat){ sg_part_data(p, i), SG_F32, p->t[i]->shape[0], p->t[i]->shape[1] };
+	return (struct sg_mat){ .data = sg_part_data(p, i), .dtype = SG_F32, .rows = p->t[i]->shape[0],
+				.cols = p->t[i]->shape[1] };
 }
 /* Host values into tensor i of the device. */
 int sg_part_put(struct sg_part *p, size_t i, const float *v);

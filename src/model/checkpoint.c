@@ -292,13 +292,14 @@ int sg_checkpoint_mat(struct sg_mat *out, const struct sg_checkpoint *c, const c
 	const struct sg_tensor_info *t;
 
 	if (c->table && !strcmp(ours, "embed")) {
-		*out = (struct sg_mat){ c->table, SG_F32, c->desc.vocab, c->desc.d };
+		*out = (struct sg_mat){ .data = c->table, .dtype = SG_F32, .rows = c->desc.vocab, .cols = c->desc.d };
 		return 0;
 	}
 	t = find(c, ours);
 	if (!t)
 		return sg_fail(SG_E_NOTFOUND, "the base has no tensor '%s'", ours);
-	*out = (struct sg_mat){ t->data, t->dtype, t->ndim > 1 ? t->shape[0] : 1, t->shape[t->ndim - 1] };
+	*out = (struct sg_mat){ .data = t->data, .dtype = t->dtype, .rows = t->ndim > 1 ? t->shape[0] : 1,
+				.cols = t->shape[t->ndim - 1] };
 	return 0;
 }
 
@@ -327,7 +328,7 @@ int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, 
 
 static bool all_finite(const struct sg_tensor_info *t)
 {
-	struct sg_mat m = { t->data, t->dtype, 1, 0 };
+	struct sg_mat m = { .data = t->data, .dtype = t->dtype, .rows = 1 };
 	size_t n = t->bytes / sg_dtypes[t->dtype].size;
 
 	if (t->dtype != SG_F32 && t->dtype != SG_F16 && t->dtype != SG_BF16)

@@ -201,8 +201,8 @@ static int block_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, f
 	SG_TRY(linear_fwd(dev, &b->lin[SG_Q], t->q, t->n1, N, keep));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_K], t->k, t->n1, N, keep));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_V], t->v, t->n1, N, keep));
-	SG_TRY(SG_CALL(dev, rope, t->q, p->begin, p->m->inv_freq, 1.0f, N, H, K, H * K));
-	SG_TRY(SG_CALL(dev, rope, t->k, p->begin, p->m->inv_freq, 1.0f, N, G, K, G * K));
+	SG_TRY(SG_CALL(dev, rope, t->q, p->begin, p->m->inv_freq, 1.0f, N, H, K, K, H * K));
+	SG_TRY(SG_CALL(dev, rope, t->k, p->begin, p->m->inv_freq, 1.0f, N, G, K, K, G * K));
 	SG_TRY(SG_CALL(dev, attn_fwd, t->att, t->lse, t->q, t->k, t->v, p->begin, N, H, G, K));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_O], p->tmp, t->att, N, keep));
 	SG_TRY(SG_CALL(dev, copy, t->h1, t->x, N * d));
@@ -241,8 +241,8 @@ static int attention_bwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *
 	SG_TRY(linear_bwd(dev, &b->lin[SG_O], p->datt, p->dh, t->att, N, false));
 	SG_TRY(SG_CALL(dev, attn_bwd, p->dq, p->dk, p->dv, p->datt, t->att, t->lse, t->q, t->k, t->v, p->begin,
 		       N, H, G, K));
-	SG_TRY(SG_CALL(dev, rope, p->dq, p->begin, p->m->inv_freq, -1.0f, N, H, K, H * K));
-	SG_TRY(SG_CALL(dev, rope, p->dk, p->begin, p->m->inv_freq, -1.0f, N, G, K, G * K));
+	SG_TRY(SG_CALL(dev, rope, p->dq, p->begin, p->m->inv_freq, -1.0f, N, H, K, K, H * K));
+	SG_TRY(SG_CALL(dev, rope, p->dk, p->begin, p->m->inv_freq, -1.0f, N, G, K, K, G * K));
 	SG_TRY(linear_bwd(dev, &b->lin[SG_Q], dn, p->dq, t->n1, N, false));
 	SG_TRY(linear_bwd(dev, &b->lin[SG_K], dn, p->dk, t->n1, N, true));
 	SG_TRY(linear_bwd(dev, &b->lin[SG_V], dn, p->dv, t->n1, N, true));

@@ -40,7 +40,7 @@ static void blas(float *y, const float *x, const float *w, int M, int N, int K, 
 
 static void ours(struct sg_device *d, float *y, const float *x, const float *w, int M, int N, int K, bool fwd)
 {
-	struct sg_mat m = { w, SG_F32, (size_t)(fwd ? N : K), (size_t)(fwd ? K : N) };
+	struct sg_mat m = { .data = w, .dtype = SG_F32, .rows = (size_t)(fwd ? N : K), .cols = (size_t)(fwd ? K : N) };
 
 	if (fwd)
 		SG_CALL(d, linear_fwd, y, x, &m, NULL, (size_t)M, (size_t)N, (size_t)K, false);

@@ -60,3 +60,39 @@ KT_TEST(embed_bwd)
 		kt_limit(t, "embed_bwd", 1, 0);
 	kt_clear(t);
 }
+
+static void pos(struct kt *t, size_t D, enum sg_dtype dtype, size_t first)
+{
+	int32_t begin[] = { 0, 0, 0, 3, 4, 4 }, *b = kt_ints(t, begin, SG_LEN(begin));
+	size_t N = SG_LEN(begin);
+	float *x = kt_inout(t, N * D, 1);
+	struct sg_mat w = kt_mat(t, dtype, 3 + first, D, 1), was = w;
+
+	kt_done(t, SG_CALL(&t->d, pos_fwd, x, &w, b, first, N, D), "pos_fwd");
+	was.data = kt_was(t, w.data);
+	for (size_t i = 0; i < N * D; i++) {
+		size_t row = first + i / D - (size_t)begin[i / D];
+
+		if (kt_got(t, x)[i] != kt_was(t, x)[i] + sg_mat_at(&was, row * D + i % D))
+			kt_limit(t, "pos_fwd", 1, 0);
+	}
+	kt_clear(t);
+}
+
+KT_TEST(pos_fwd)
+{
+	pos(t, 1, SG_F32, 0);
+	pos(t, 37, SG_F16, 2);
+	pos(t, 300, SG_BF16, 0);
+}
+
+KT_TEST(pos_range)
+{
+	int32_t begin[] = { 0, 0, 0 }, *b = kt_ints(t, begin, 3);
+	float *x = kt_inout(t, 3 * 4, 1);
+	struct sg_mat w = kt_mat(t, SG_F32, 3, 4, 1);
+
+	if (!t->gpu && SG_CALL(&t->d, pos_fwd, x, &w, b, 1, 3, 4) != -SG_E_CORRUPT)
+		kt_limit(t, "a position past the table", 1, 0);
+	kt_clear(t);
+}

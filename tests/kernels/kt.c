@@ -78,7 +78,7 @@ struct sg_mat kt_mat(struct kt *t, enum sg_dtype dtype, size_t rows, size_t cols
 	struct kt_buf *b;
 
 	if (dtype == SG_F32)
-		return (struct sg_mat){ kt_in(t, n, size), dtype, rows, cols };
+		return (struct sg_mat){ .data = kt_in(t, n, size), .dtype = dtype, .rows = rows, .cols = cols };
 	b = make(t, (n + 1) / 2, false);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t r = sg_rng_u64(5, t->nbuf, i);
@@ -93,7 +93,7 @@ struct sg_mat kt_mat(struct kt *t, enum sg_dtype dtype, size_t rows, size_t cols
 			h &= 0x83ff;
 		memcpy((char *)b->before + 2 * i, &h, 2);
 	}
-	return (struct sg_mat){ send(t, b), dtype, rows, cols };
+	return (struct sg_mat){ .data = send(t, b), .dtype = dtype, .rows = rows, .cols = cols };
 }
 
 const float *kt_was(struct kt *t, const void *dev)

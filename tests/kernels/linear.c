@@ -11,10 +11,25 @@ static const struct { size_t N, E, D; } sizes[] = {
 	{ 97, 67, 331 }, { 26, 70, 661 }, { 200, 70, 64 }, { 3, 5, 0 }, { 0, 5, 4 },
 };
 
-static void fwd(struct kt *t, size_t N, size_t E, size_t D, enum sg_dtype dtype, bool bias, bool add)
+/* The weight itself, or a view of one stored as [D, ld] from some column on. */
+static struct sg_mat weight(struct kt *t, enum sg_dtype dtype, size_t E, size_t D, bool turned)
+{
+	size_t ld = E + 5;
+	struct sg_mat w = turned ? kt_mat(t, dtype, D, ld, 0.5f) : kt_mat(t, dtype, E, D, 0.5f);
+
+	if (turned) {
+		w.rows = E;
+		w.cols = D;
+		w.ld = ld;
+		w.turned = true;
+	}
+	return w;
+}
+
+static void fwd(struct kt *t, size_t N, size_t E, size_t D, enum sg_dtype dtype, bool bias, bool add, bool turned)
 {
 	float *x = kt_in(t, N * D, 1), *y, *b = kt_in(t, E, 1);
-	struct sg_mat w = kt_mat(t, dtype, E, D, 0.5f), was;
+	struct sg_mat w = weight(t, dtype, E, D, turned), was;
 	double *want = NULL;
 
 	y = add ? kt_inout(t, N * E, 1) : kt_out(t, N * E);
@@ -38,17 +53,17 @@ out:
 KT_TEST(linear_fwd)
 {
 	for (size_t i = 0; i < SG_LEN(sizes); i++)
-		for (unsigned m = 0; m < 4; m++) {
+		for (unsigned m = 0; m < 8; m++) {
 			static const enum sg_dtype type[] = { SG_F32, SG_F16, SG_BF16, SG_F32 };
 
-			fwd(t, sizes[i].N, sizes[i].E, sizes[i].D, type[m], m & 1, m >= 2);
+			fwd(t, sizes[i].N, sizes[i].E, sizes[i].D, type[m & 3], m & 1, m & 2, m >= 4 && !t->gpu);
 		}
 }
 
-static void dx(struct kt *t, size_t N, size_t E, size_t D, enum sg_dtype dtype, bool add)
+static void dx(struct kt *t, size_t N, size_t E, size_t D, enum sg_dtype dtype, bool add, bool turned)
 {
 	float *dy = kt_in(t, N * E, 1), *out;
-	struct sg_mat w = kt_mat(t, dtype, E, D, 0.5f), was;
+	struct sg_mat w = weight(t, dtype, E, D, turned), was;
 	double *want = NULL;
 
 	out = add ? kt_inout(t, N * D, 1) : kt_out(t, N * D);
@@ -74,8 +89,8 @@ KT_TEST(linear_dx)
 	static const enum sg_dtype type[] = { SG_F32, SG_F16, SG_BF16 };
 
 	for (size_t i = 0; i < SG_LEN(sizes); i++)
-		for (unsigned m = 0; m < 3; m++)
-			dx(t, sizes[i].N, sizes[i].E, sizes[i].D, type[m], m == 1);
+		for (unsigned m = 0; m < 6; m++)
+			dx(t, sizes[i].N, sizes[i].E, sizes[i].D, type[m % 3], m == 1 || m == 5, m >= 3 && !t->gpu);
 }
 
 static void dw(struct kt *t, size_t N, size_t E, size_t D, bool bias)
@@ -115,24 +130,24 @@ KT_TEST(linear_dw)
 
 /* The definition itself: one chain of fma over k, bias last; and rows do not
  * depend on how many there are. */
-KT_TEST(linear_chain)
+static void chain(struct kt *t, bool turned)
 {
 	enum { N = 61, E = 75, D = 700 };
 	float *x = kt_in(t, N * D, 1), *y = kt_inout(t, N * E, 1), *b = kt_in(t, E, 1), *z = kt_out(t, N * E);
-	struct sg_mat w = kt_mat(t, SG_F32, E, D, 1);
-	const float *hx, *hw, *hy;
+	struct sg_mat w = weight(t, SG_F32, E, D, turned), was = w;
+	const float *hx, *hy;
 
 	kt_done(t, SG_CALL(&t->d, linear_fwd, y, x, &w, b, N, E, D, true), "linear_fwd");
 	if (t->gpu)
 		goto out;
 	hx = kt_was(t, x);
-	hw = kt_was(t, w.data);
+	was.data = kt_was(t, w.data);
 	hy = kt_was(t, y);
 	for (size_t i = 0; kt_ref(t) && i < N * E; i++) {
 		float s = hy[i];
 
 		for (size_t k = 0; k < D; k++)
-			s = sg_fmaf(hx[i / E * D + k], hw[i % E * D + k], s);
+			s = sg_fmaf(hx[i / E * D + k], sg_mat_at(&was, i % E * D + k), s);
 		s = s + kt_was(t, b)[i % E];
 		if (s != kt_got(t, y)[i])
 			kt_limit(t, "chain", 1, 0);
@@ -147,10 +162,17 @@ out:
 	kt_clear(t);
 }
 
+KT_TEST(linear_chain)
+{
+	chain(t, false);
+	if (!t->gpu)
+		chain(t, true);
+}
+
 KT_TEST(linear_dtype)
 {
 	float *y = kt_out(t, 4), *x = kt_in(t, 4, 1);
-	struct sg_mat w = { x, SG_I8, 2, 2 };
+	struct sg_mat w = { .data = x, .dtype = SG_I8, .rows = 2, .cols = 2 };
 
 	if (SG_CALL(&t->d, linear_fwd, y, x, &w, NULL, 2, 2, 2, false) != -SG_E_UNSUPPORTED)
 		kt_limit(t, "a dtype that cannot be multiplied", 1, 0);

@@ -48,7 +48,7 @@ TEST(dtype_bf16)
 TEST(dtype_store)
 {
 	unsigned char b[12];
-	struct sg_mat m = { b, SG_F32, 1, 3 };
+	struct sg_mat m = { .data = b, .dtype = SG_F32, .rows = 1, .cols = 3 };
 	static const enum sg_dtype types[] = { SG_F32, SG_F16, SG_BF16 };
 
 	for (size_t k = 0; k < SG_LEN(types); k++) {
