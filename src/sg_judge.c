@@ -317,14 +317,19 @@ int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand
 		const struct sg_progress *progress)
 {
 	struct judge j = { .r = r, .progress = progress };
+	struct sg_verdict_info v = { .n = 0 };
 	int rc = open_judge(&j, cand, window);
 
 	if (rc >= 0)
 		rc = fill_receipt(&j);
 	if (rc >= 0)
-		rc = keep_report(&j);
+		rc = sg_verdict_of(&v, &j.t.receipt, j.cand.name);
 	if (rc >= 0)
-		rc = sg_verdict_of(out, &j.t.receipt, j.cand.name);
+		rc = keep_report(&j);	/* last: nothing may fail behind it */
+	if (rc < 0)
+		sg_verdict_info_release(&v);
+	else
+		*out = v;
 	close_judge(&j);
 	return rc;
 }
@@ -459,6 +464,7 @@ static int move_aside(char id[SG_SHA256_HEX], struct sg_repo *r, const char *wor
 	struct sg_found f = { 0 };
 	struct sg_change c = { 0 };
 	struct sg_buf m = { 0 };
+	struct sg_oid made;
 	char ref[64], subject[120];
 	int rc = sg_find_graft(&f, r, word);
 
@@ -478,9 +484,10 @@ static int move_aside(char id[SG_SHA256_HEX], struct sg_repo *r, const char *wor
 	if (rc >= 0)
 		rc = sg_change_begin_at(&c, r, &f.commit);
 	if (rc >= 0)
-		rc = sg_change_done_ref(&c, NULL, ref, NULL, &f.commit, 1, m.data);
-	if (rc >= 0)
-		rc = sg_ref_delete(r->reg, f.ref, &f.commit);
+		rc = sg_change_done_ref(&c, &made, ref, NULL, &f.commit, 1, m.data);
+	/* it stands in one place, the old one when the move cannot be finished */
+	if (rc >= 0 && (rc = sg_ref_delete(r->reg, f.ref, &f.commit)) < 0)
+		(void)sg_ref_delete(r->reg, ref, &made);
 	if (rc >= 0)
 		strcpy(id, f.id);
 	sg_change_release(&c);
