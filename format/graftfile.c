@@ -98,6 +98,8 @@ static int count_bytes(struct sg_graftfile_tensor *t)
 {
 	size_t n = sg_dtypes[t->dtype].size;
 
+	if (sg_dtype_quantised(t->dtype))
+		return sg_fail(SG_E_UNSUPPORTED, "tensor '%s' of a graft is quantised", t->name);
 	if (!t->ndim || t->ndim > SG_TENSOR_DIMS)
 		return sg_fail(SG_E_CORRUPT, "tensor '%s' of a graft has %u dimensions", t->name, t->ndim);
 	for (unsigned d = 0; d < t->ndim; d++)

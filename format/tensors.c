@@ -267,6 +267,9 @@ static int put_bytes(size_t *out, const struct sg_tensor_put *t)
 
 	if (t->ndim > SG_TENSOR_DIMS)
 		return sg_fail(SG_E_ERROR, "cannot write tensor '%s': too many dimensions", t->name);
+	if (sg_dtype_quantised(t->dtype))
+		return sg_fail(SG_E_ERROR, "cannot write tensor '%s': the format has no %s", t->name,
+			       sg_dtypes[t->dtype].name);
 	for (unsigned d = 0; d < t->ndim; d++)
 		if (!sg_mul(&n, n, t->shape[d]))
 			return sg_fail(SG_E_ERROR, "cannot write tensor '%s': too large", t->name);

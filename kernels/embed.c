@@ -6,25 +6,19 @@ struct embed { float *out; const float *dout; const struct sg_mat *w; const int3
 static void fwd(void *arg, size_t lo, size_t hi, unsigned w)
 {
 	const struct embed *e = arg;
-	size_t D = e->D;
+	struct sg_mat table = *e->w;
 
 	(void)w;
-	for (size_t i = lo; i < hi; i++) {
-		size_t at = (size_t)e->ids[i] * D;
-		float *out = e->out + i * D;
-
-		if (e->w->dtype == SG_F32) {
-			memcpy(out, (const float *)e->w->data + at, D * sizeof(float));
-		} else {
-			for (size_t k = 0; k < D; k++)
-				out[k] = sg_mat_at(e->w, at + k);
-		}
-	}
+	table.cols = e->D;
+	for (size_t i = lo; i < hi; i++)
+		sg_mat_widen(e->out + i * e->D, &table, (size_t)e->ids[i]);
 }
 
 int SG_CPU(embed_fwd)(struct sg_device *d, float *out, const struct sg_mat *w, const int32_t *ids,
 		      size_t N, size_t D)
 {
+	if (!sg_dtype_weight(w->dtype) || D % sg_dtypes[w->dtype].block)
+		return sg_fail(SG_E_UNSUPPORTED, "no embedding from %s rows of %zu columns", sg_dtypes[w->dtype].name, D);
 	for (size_t i = 0; i < N; i++)
 		if (ids[i] < 0 || (w->rows && (size_t)ids[i] >= w->rows))
 			return sg_fail(SG_E_CORRUPT, "token id %d is outside the table of %zu rows",

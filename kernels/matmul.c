@@ -6,6 +6,7 @@
  * columns apart; along k each sum stays one chain.
  */
 #include "kernels/tile.h"
+#include "base/quant.h"
 
 #define KC     512	/* along k: a panel of B, KC x NR, is read from the second cache at worst */
 #define MGROUP 16	/* panels of A a task runs over: they stay in the second */
@@ -20,6 +21,8 @@ struct gemm {
 	const void *b;		/* b[k * bks + j * bjs] in dtype, one stride is 1 */
 	enum sg_dtype dtype;
 	size_t bks, bjs;
+	size_t pair;		/* order of the rows of b as a matrix, see struct sg_mat */
+	bool strips;		/* these rows are columns here, and to be found one by one */
 	float *c;		/* packed rows of N */
 	bool add;
 	const float *bias;
@@ -41,14 +44,77 @@ static size_t cut(size_t n, size_t most)
 	return n ? ceil_div(n, ceil_div(n, most)) : 1;
 }
 
+/* Steps along k: quantised rows are only cut between granules. */
+static size_t step_k(const struct gemm *g)
+{
+	size_t step = cut(g->K, KC);
+
+	return sg_dtype_quantised(g->dtype) ? ceil_div(step, SG_GRANULE) * SG_GRANULE : step;
+}
+
+/* Row r of the matrix that b is, rows being `step` elements apart. */
+static const unsigned char *stored_row(const struct gemm *g, size_t r, size_t step)
+{
+	struct sg_mat m = { .pair = g->pair };
+
+	return (const unsigned char *)g->b + sg_dtype_bytes(g->dtype, sg_mat_row(&m, r) * step);
+}
+
+/* Rows of a quantised or paired matrix side by side: a strip of VL rows is widened,
+ * then turned, while it is in the first cache. */
+static void pack_strips(const struct gemm *g, float *dst, size_t j0, size_t nr, size_t k0, size_t kc)
+{
+	enum { STRIP = 2 * SG_GRANULE };
+	float strip[VL * STRIP] __attribute__((aligned(64)));
+	const unsigned char *row[VL];
+	size_t whole = ceil_div(nr, NR) * NR;
+
+	for (size_t j = 0; j < whole; j += VL) {
+		size_t rows = j < nr ? SG_MIN(nr - j, VL) : 0;
+		float *to = dst + j / NR * NR * kc + j % NR;
+
+		for (size_t i = 0; i < rows; i++)
+			row[i] = stored_row(g, j0 + j + i, g->bjs);
+		for (size_t k = 0; k < kc; k += STRIP) {
+			size_t n = SG_MIN(kc - k, STRIP);
+
+			SG_CPU(widen_rows)(strip, STRIP, row, rows, g->dtype, k0 + k, n);
+			SG_CPU(pack_rows)(to + k * NR, NR, strip, SG_F32, STRIP, rows, VL, n, 0);
+		}
+	}
+}
+
+/* n columns from j0 of row k, quantised, into panels of ldp floats. */
+static void pack_line(const struct gemm *g, float *dst, size_t ldp, size_t j0, size_t n, size_t k)
+{
+	enum { LINE = 8 * SG_GRANULE };
+	float line[LINE] __attribute__((aligned(64)));
+	const unsigned char *row = stored_row(g, k, g->bks);
+
+	for (size_t j = 0; j < n; ) {
+		size_t from = (j0 + j) / SG_GRANULE * SG_GRANULE;
+		size_t all = SG_MIN(ceil_div(j0 + n - from, SG_GRANULE) * SG_GRANULE, LINE);
+		size_t end = SG_MIN(n, from + all - j0);
+
+		SG_CPU(widen_rows)(line, 0, &row, 1, g->dtype, from, all);
+		for (; j < end; j += NR)
+			memcpy(dst + j / NR * ldp, line + (j0 + j - from), SG_MIN(end - j, NR) * sizeof(float));
+	}
+}
+
 /* Columns j0 .. j0 + nr of k0 .. k0 + kc as panels of [kc][NR], the last one
  * padded with zeros to whole registers. */
 static void pack_b(const struct gemm *g, float *dst, size_t j0, size_t nr, size_t k0, size_t kc)
 {
 	size_t size = sg_dtypes[g->dtype].size, whole = ceil_div(nr, NR) * NR;
-	const unsigned char *src = (const unsigned char *)g->b + (k0 * g->bks + j0 * g->bjs) * size;
+	const unsigned char *src;
 
-	if (g->bks == 1) {
+	if (g->strips) {
+		pack_strips(g, dst, j0, nr, k0, kc);
+		return;
+	}
+	if (g->bks == 1 && !g->pair) {
+		src = (const unsigned char *)g->b + (k0 + j0 * g->bjs) * size;
 		for (size_t j = 0; j < whole; j += VL) {
 			size_t rows = j < nr ? SG_MIN(nr - j, VL) : 0;
 
@@ -58,15 +124,20 @@ static void pack_b(const struct gemm *g, float *dst, size_t j0, size_t nr, size_
 		return;
 	}
 	/* along memory: all panels of a row before the next row */
-	for (size_t k = 0; k < kc; k++)
+	for (size_t k = 0; k < kc; k++) {
+		src = stored_row(g, k0 + k, g->bks);
+		if (sg_dtype_quantised(g->dtype))
+			pack_line(g, dst + k * NR, NR * kc, j0, nr, k0 + k);
 		for (size_t j = 0; j < whole; j += NR) {
 			float *to = dst + j * kc + k * NR;
 			size_t n = SG_MIN(nr - j, NR);
 
-			SG_CPU(widen)(to, src + (k * g->bks + j) * size, g->dtype, n);
+			if (!sg_dtype_quantised(g->dtype))
+				SG_CPU(widen)(to, src + (j0 + j) * size, g->dtype, n);
 			for (; n % VL; n++)
 				to[n] = 0;
 		}
+	}
 }
 
 /* Rows i0 .. i0 + mr of k0 .. k0 + kc as [kc][MR]; rows that are missing are never read. */
@@ -106,11 +177,11 @@ static void few_rows(void *arg, size_t lo, size_t hi, unsigned w)
 {
 	const struct gemm *g = arg;
 	float *pb = sg_pool_own(g->pool, w);
-	size_t step = cut(g->K, KC), k0, j, i;
+	size_t step = step_k(g), k0, j, i;
 
 	for (; lo < hi; lo++) {
 		size_t nr = SG_MIN(g->N - lo * NR, NR);
-		bool direct = g->dtype == SG_F32 && g->bjs == 1 && nr % VL == 0;
+		bool direct = g->dtype == SG_F32 && g->bjs == 1 && !g->pair && nr % VL == 0;
 
 		j = lo * NR;
 		k0 = 0;
@@ -144,7 +215,7 @@ static void pack_columns(void *arg, size_t lo, size_t hi, unsigned w)
 static void few_columns(void *arg, size_t lo, size_t hi, unsigned w)
 {
 	const struct gemm *g = arg;
-	size_t step = cut(g->K, KC), k0 = 0, j, i, last = SG_MIN(g->M, hi * MR);
+	size_t step = step_k(g), k0 = 0, j, i, last = SG_MIN(g->M, hi * MR);
 
 	(void)w;
 	do {
@@ -202,7 +273,7 @@ static void run_block(void *arg, size_t lo, size_t hi, unsigned w)
 
 static int blocked(struct gemm *g)
 {
-	size_t kstep = cut(g->K, KC);
+	size_t kstep = step_k(g);
 	size_t mstep = SG_MIN(ceil_div(g->M, MR) * MR, MSTEP);
 	size_t nstep = SG_MIN(ceil_div(g->N, NR) * NR, NSTEP);
 
@@ -230,7 +301,7 @@ static int blocked(struct gemm *g)
 
 static int gemm(struct sg_device *d, struct gemm g)
 {
-	if (g.dtype != SG_F32 && g.dtype != SG_F16 && g.dtype != SG_BF16)
+	if (!sg_dtype_weight(g.dtype))
 		return sg_fail(SG_E_UNSUPPORTED, "no matrix product with %s weights", sg_dtypes[g.dtype].name);
 	if (!g.M || !g.N)
 		return 0;
@@ -261,23 +332,38 @@ static size_t column_step(const struct sg_mat *w)
 	return w->turned ? w->ld : 1;
 }
 
+/* Rows that are found one by one are whole blocks one after another. */
+static int check_rows(const struct sg_mat *w, size_t D)
+{
+	if (sg_dtype_quantised(w->dtype) && (w->turned || D % sg_dtypes[w->dtype].block ||
+					     row_step(w, D) % sg_dtypes[w->dtype].block))
+		return sg_fail(SG_E_UNSUPPORTED, "no matrix product with rows of %zu as %s", D, sg_dtypes[w->dtype].name);
+	if (w->pair && w->turned)
+		return sg_fail(SG_E_UNSUPPORTED, "no matrix product with pairs of rows turned");
+	return 0;
+}
+
 int SG_CPU(linear_fwd)(struct sg_device *d, float *y, const float *x, const struct sg_mat *w,
 		       const float *bias, size_t N, size_t E, size_t D, bool add)
 {
+	SG_TRY(check_rows(w, D));
 	return gemm(d, (struct gemm){
 		.M = N, .N = E, .K = D, .c = y, .add = add, .bias = bias,
 		.a = x, .ars = D, .aks = 1,
 		.b = w->data, .dtype = w->dtype, .bks = column_step(w), .bjs = row_step(w, D),
+		.pair = w->pair, .strips = w->pair || sg_dtype_quantised(w->dtype),
 	});
 }
 
 int SG_CPU(linear_dx)(struct sg_device *d, float *dx, const float *dy, const struct sg_mat *w,
 		      size_t N, size_t E, size_t D, bool add)
 {
+	SG_TRY(check_rows(w, D));
 	return gemm(d, (struct gemm){
 		.M = N, .N = D, .K = E, .c = dx, .add = add,
 		.a = dy, .ars = E, .aks = 1,
 		.b = w->data, .dtype = w->dtype, .bks = row_step(w, D), .bjs = column_step(w),
+		.pair = w->pair,
 	});
 }
 

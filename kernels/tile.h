@@ -44,7 +44,11 @@ void SG_CPU(tile_packed)(const struct tile *t, size_t mr, size_t nr);
  * own foresight. */
 void SG_CPU(pack_rows)(float *dst, size_t ldd, const void *src, enum sg_dtype dtype, size_t lds,
 		       size_t rows, size_t width, size_t kc, size_t ahead);
-/* dst[i] = src[i] widened, n elements in sequence */
+/* dst[i] = src[i] widened, n elements in sequence, not quantised */
 void SG_CPU(widen)(float *dst, const void *src, enum sg_dtype dtype, size_t n);
+/* dst[i * ldd ...] = elements k .. k + n of row[i], of any dtype; a quantised one
+ * wants whole granules. */
+void SG_CPU(widen_rows)(float *dst, size_t ldd, const unsigned char *const *row, size_t rows, enum sg_dtype dtype,
+			size_t k, size_t n);
 SG_C_END
 #endif

@@ -177,7 +177,7 @@ static int check_pin(struct sg_view *v, const struct sg_checkpoint *c, const cha
 static int shape_of(struct sg_tensor_info *t, const struct sg_json *j)
 {
 	const struct sg_json *shape = sg_json_get(j, "shape");
-	size_t n = 1;
+	size_t n = 1, last = 1;
 
 	t->name = text_of(j, "name");
 	t->dtype_name = text_of(j, "dtype");
@@ -187,11 +187,13 @@ static int shape_of(struct sg_tensor_info *t, const struct sg_json *j)
 	for (const struct sg_json *d = shape->child; d; d = d->next) {
 		if (d->type != SG_JSON_NUMBER || !(d->num >= 0 && d->num < 1e12))
 			return sg_fail(SG_E_CORRUPT, "sg.json: tensor '%s' has no usable shape", t->name);
-		t->shape[t->ndim++] = (size_t)d->num;
+		t->shape[t->ndim++] = last = (size_t)d->num;
 		if (!sg_mul(&n, n, (size_t)d->num))
 			return sg_fail(SG_E_CORRUPT, "sg.json: tensor '%s' is too large", t->name);
 	}
-	if (!sg_mul(&t->bytes, n, sg_dtypes[t->dtype].size))
+	if (last % sg_dtypes[t->dtype].block)
+		return sg_fail(SG_E_CORRUPT, "sg.json: tensor '%s' ends within a block", t->name);
+	if (!sg_mul(&t->bytes, n / sg_dtypes[t->dtype].block, sg_dtypes[t->dtype].size))
 		return sg_fail(SG_E_CORRUPT, "sg.json: tensor '%s' is too large", t->name);
 	return 0;
 }
@@ -394,7 +396,7 @@ int sg_base_info(struct sg_base_info *out, struct sg_repo *r, const char *rev)
 
 		rc = shape_of(&i, t);
 		if (rc >= 0)
-			b.parameters += i.bytes / sg_dtypes[i.dtype].size;
+			b.parameters += i.bytes / sg_dtypes[i.dtype].size * sg_dtypes[i.dtype].block;
 	}
 	if (rc >= 0) {
 		strcpy(b.id, v.base);
@@ -473,7 +475,9 @@ int sg_base_put(struct sg_change *c, const struct sg_checkpoint *ckpt, const str
 		char folder[300];
 
 		snprintf(folder, sizeof(folder), "base/data/%s", t->name);
-		rc = sg_payload_write(c->pack, c->tree, folder, t->data, t->bytes, (unsigned)sg_dtypes[t->dtype].size);
+		/* blocks hold numbers of several widths: they are not split into planes */
+		rc = sg_payload_write(c->pack, c->tree, folder, t->data, t->bytes,
+				      sg_dtype_quantised(t->dtype) ? 1 : (unsigned)sg_dtypes[t->dtype].size);
 	}
 	return rc;
 }

@@ -2,23 +2,47 @@
 #define SG_BASE_DTYPE_H
 #include "base/base.h"
 SG_C_BEGIN
-/* Element types, named as safetensors names them. Stored little endian. */
+/*
+ * Element types, named as safetensors and GGUF name them, stored little endian:
+ * name, elements of a block, bytes of a block. Types with blocks of more than one
+ * element are the quantised ones (base/quant.h); a row is a whole number of blocks.
+ */
+#define SG_QTYPES(X) \
+	X(Q8_0, 32, 34) X(Q4_0, 32, 18) X(Q4_1, 32, 20) X(Q5_0, 32, 22) X(Q5_1, 32, 24) \
+	X(Q4_K, 256, 144) X(Q5_K, 256, 176) X(Q6_K, 256, 210)
 #define SG_DTYPES(X) \
-	X(F32, 4) X(F16, 2) X(BF16, 2) X(F64, 8) X(I64, 8) X(I32, 4) X(I16, 2) X(I8, 1) \
-	X(U64, 8) X(U32, 4) X(U16, 2) X(U8, 1) X(BOOL, 1)
+	X(F32, 1, 4) X(F16, 1, 2) X(BF16, 1, 2) X(F64, 1, 8) X(I64, 1, 8) X(I32, 1, 4) X(I16, 1, 2) X(I8, 1, 1) \
+	X(U64, 1, 8) X(U32, 1, 4) X(U16, 1, 2) X(U8, 1, 1) X(BOOL, 1, 1) SG_QTYPES(X)
 
 enum sg_dtype {
-#define X(name, size) SG_##name,
+#define X(name, block, size) SG_##name,
 	SG_DTYPES(X)
 #undef X
 	SG_DTYPE_COUNT
 };
 
-static const struct { const char *name; size_t size; } sg_dtypes[SG_DTYPE_COUNT] = {
-#define X(name, size) { #name, size },
+static const struct { const char *name; size_t block, size; } sg_dtypes[SG_DTYPE_COUNT] = {
+#define X(name, block, size) { #name, block, size },
 	SG_DTYPES(X)
 #undef X
 };
+
+static inline bool sg_dtype_quantised(enum sg_dtype t)
+{
+	return t >= SG_Q8_0 && t < SG_DTYPE_COUNT;
+}
+
+/* Can a weight have it? (such types widen exactly to f32) */
+static inline bool sg_dtype_weight(enum sg_dtype t)
+{
+	return t == SG_F32 || t == SG_F16 || t == SG_BF16 || sg_dtype_quantised(t);
+}
+
+/* Bytes of n elements, n a whole number of blocks. */
+static inline size_t sg_dtype_bytes(enum sg_dtype t, size_t n)
+{
+	return n / sg_dtypes[t].block * sg_dtypes[t].size;
+}
 
 #define SG_DIMS 4	/* most dimensions of a tensor that the engine handles */
 
@@ -29,8 +53,11 @@ static const struct { const char *name; size_t size; } sg_dtypes[SG_DTYPE_COUNT]
  *	c * ld + r				turned: stored as its transpose
  *	(r / group * gap + r % group) * ld + c	rows in groups, gap rows apart
  *	r * ld + c				group 0
- * The operations of the CPU take packed matrices and turned ones; sg_mat_pack
- * makes the first of any.
+ * Before all that, rows may lie in another order: with `pair` not 0, of each
+ * 2 * pair rows (a head), row j * pair + i with j < 2 stands where 2 * i + j
+ * would, as the llama architecture of GGUF has its q and k.
+ * The operations of the CPU take packed matrices, paired or not, and turned ones;
+ * sg_mat_pack makes a packed one, in order, of any.
  */
 struct sg_mat {
 	const void *data;
@@ -38,17 +65,36 @@ struct sg_mat {
 	size_t rows, cols;
 	size_t ld, group, gap;
 	bool turned;
+	size_t pair;
 };
+
+static inline size_t sg_mat_row(const struct sg_mat *m, size_t r)
+{
+	size_t h = m->pair, in;
+
+	if (!h)
+		return r;
+	in = r % (2 * h);
+	return r - in + (in < h ? 2 * in : 2 * (in - h) + 1);
+}
+
+/* Bytes of it packed. */
+static inline size_t sg_mat_bytes(const struct sg_mat *m)
+{
+	return sg_dtype_bytes(m->dtype, m->rows * m->cols);
+}
 
 /* Where element i, counted row by row, is stored. */
 static inline size_t sg_mat_index(const struct sg_mat *m, size_t i)
 {
 	size_t r, c;
 
-	if (!m->ld)
+	if (!m->ld && !m->pair)
 		return i;
-	r = i / m->cols;
+	r = sg_mat_row(m, i / m->cols);
 	c = i % m->cols;
+	if (!m->ld)
+		return r * m->cols + c;
 	if (m->turned)
 		return c * m->ld + r;
 	return (m->group ? r / m->group * m->gap + r % m->group : r) * m->ld + c;
@@ -82,12 +128,22 @@ static inline float sg_f32_from_f16(uint16_t h)
 	return f;
 }
 
+/* Element i of packed data of a quantised type (quant.c). */
+float sg_quant_at(const void *data, enum sg_dtype dtype, size_t i);
+/* out[cols] = row r widened (quant.c): the way to read more than a few elements. */
+void sg_mat_widen(float *out, const struct sg_mat *m, size_t r);
+
+/* Element i in order of rows. */
 static inline float sg_mat_at(const struct sg_mat *m, size_t i)
 {
-	const unsigned char *p = (const unsigned char *)m->data + sg_mat_index(m, i) * sg_dtypes[m->dtype].size;
+	const unsigned char *p;
 	uint16_t h;
 	float f;
 
+	i = sg_mat_index(m, i);
+	if (sg_dtype_quantised(m->dtype))
+		return sg_quant_at(m->data, m->dtype, i);
+	p = (const unsigned char *)m->data + i * sg_dtypes[m->dtype].size;
 	if (m->dtype == SG_F32) {
 		memcpy(&f, p, sizeof(f));
 		return f;
@@ -96,21 +152,22 @@ static inline float sg_mat_at(const struct sg_mat *m, size_t i)
 	return m->dtype == SG_BF16 ? sg_f32_from_bf16(h) : sg_f32_from_f16(h);
 }
 
-/* The elements of m one after another, and back to where m's are in `stored`. */
+/* The elements of m one after another, and back to where m's are in `stored`.
+ * Quantised blocks go as they are; such a matrix is not turned. */
 static inline void sg_mat_pack(void *out, const struct sg_mat *m)
 {
-	size_t size = sg_dtypes[m->dtype].size;
+	size_t size = sg_dtypes[m->dtype].size, block = sg_dtypes[m->dtype].block;
 
-	for (size_t i = 0; i < m->rows * m->cols; i++)
-		memcpy((char *)out + i * size, (const char *)m->data + sg_mat_index(m, i) * size, size);
+	for (size_t i = 0; i < m->rows * m->cols / block; i++)
+		memcpy((char *)out + i * size, (const char *)m->data + sg_mat_index(m, i * block) / block * size, size);
 }
 
 static inline void sg_mat_unpack(void *stored, const struct sg_mat *m, const void *packed)
 {
-	size_t size = sg_dtypes[m->dtype].size;
+	size_t size = sg_dtypes[m->dtype].size, block = sg_dtypes[m->dtype].block;
 
-	for (size_t i = 0; i < m->rows * m->cols; i++)
-		memcpy((char *)stored + sg_mat_index(m, i) * size, (const char *)packed + i * size, size);
+	for (size_t i = 0; i < m->rows * m->cols / block; i++)
+		memcpy((char *)stored + sg_mat_index(m, i * block) / block * size, (const char *)packed + i * size, size);
 }
 
 /* To the nearest, ties to even; too large for f16 becomes infinite. */

@@ -108,6 +108,7 @@ int sg_basis_svd(float *u, float *v, const struct sg_mat *m, size_t r, uint64_t 
 	enum { STEPS = 8, SPARE = 8 };
 	size_t out = m->rows, in = m->cols, n = SG_MIN(r + SPARE, SG_MIN(out, in));
 	double *w = NULL, *a = NULL, *b = NULL;
+	float *row = NULL;
 	int rc = SG_NEW(w, out * in);
 
 	if (rc >= 0)
@@ -116,8 +117,13 @@ int sg_basis_svd(float *u, float *v, const struct sg_mat *m, size_t r, uint64_t 
 		rc = SG_NEW(b, n * in);
 	if (rc >= 0)
 		rc = gaussian(b, n * in, seed, stream);
-	for (size_t i = 0; rc >= 0 && i < out * in; i++)
-		w[i] = sg_mat_at(m, i);
+	if (rc >= 0)
+		rc = SG_NEW(row, in);
+	for (size_t i = 0; rc >= 0 && i < out; i++) {
+		sg_mat_widen(row, m, i);
+		for (size_t k = 0; k < in; k++)
+			w[i * in + k] = row[k];
+	}
 	for (int i = 0; rc >= 0 && i < STEPS; i++) {
 		orthonormal(b, n, in);
 		times(a, b, w, n, out, in);
@@ -129,6 +135,7 @@ int sg_basis_svd(float *u, float *v, const struct sg_mat *m, size_t r, uint64_t 
 		store(u, v, a, b, out, in, r);
 	}
 	free(w);
+	free(row);
 	free(a);
 	free(b);
 	return rc;

@@ -83,6 +83,12 @@ static bool has_delta(const struct sg_fold *f, const struct sg_linear *lin, bool
 	return false;
 }
 
+/* As stored, but quantised numbers are written as what they stand for. */
+static enum sg_dtype written(enum sg_dtype stored)
+{
+	return sg_dtype_quantised(stored) ? SG_F32 : stored;
+}
+
 /* A tensor of the base, with what goes into it. */
 static int add_base(struct sg_fold *f, const char *new_name, const char *old_name, const struct sg_linear *lin)
 {
@@ -93,7 +99,7 @@ static int add_base(struct sg_fold *f, const char *new_name, const char *old_nam
 	it->rows = it->base.rows;
 	it->cols = it->base.cols;
 	if (f->dtype == SG_DTYPE_COUNT)
-		it->dtype = it->base.dtype;
+		it->dtype = written(it->base.dtype);
 	it->lin = lin;
 	it->changed = lin && has_delta(f, lin, false);
 	return 0;
@@ -197,7 +203,7 @@ static int add_head(struct sg_fold *f)
 	it->rows = head->out;
 	it->cols = head->in;
 	if (f->dtype == SG_DTYPE_COUNT)
-		it->dtype = f->desc.has_head ? it->base.dtype : SG_F32;
+		it->dtype = f->desc.has_head ? written(it->base.dtype) : SG_F32;
 	it->head = true;
 	it->changed = changed || carried;
 	f->desc.tied = false;
@@ -263,8 +269,8 @@ void sg_fold_release(struct sg_fold *f)
 
 static void widen(float *out, const struct sg_mat *m)
 {
-	for (size_t i = 0; i < m->rows * m->cols; i++)
-		out[i] = sg_mat_at(m, i);
+	for (size_t i = 0; i < m->rows; i++)
+		sg_mat_widen(out + i * m->cols, m, i);
 }
 
 /* A layer's payload into the upper left of the result's shape; the rest is zero, and a
@@ -388,7 +394,7 @@ static int make(struct sg_fold *f, size_t i, const void **data)
 	struct sg_fold_item *it = &f->item[i];
 	size_t n = it->rows * it->cols, size = sg_dtypes[it->dtype].size;
 
-	if (it->base.data && !it->changed && it->base.dtype == it->dtype) {
+	if (it->base.data && !it->changed && it->base.dtype == it->dtype && !it->base.pair) {
 		*data = it->base.data;
 		return sg_sha256_hex(it->sha256, *data, n * size);
 	}
@@ -541,7 +547,7 @@ int sg_fold_verify(const struct sg_fold *f, const struct sg_checkpoint *got)
 		struct sg_mat m;
 
 		SG_TRY(sg_checkpoint_mat(&m, got, it->ours));
-		SG_TRY(sg_sha256_hex(hex, m.data, m.rows * m.cols * sg_dtypes[m.dtype].size));
+		SG_TRY(sg_sha256_hex(hex, m.data, sg_mat_bytes(&m)));
 		if (m.dtype != it->dtype || m.rows != it->rows || m.cols != it->cols || strcmp(hex, it->sha256))
 			return sg_fail(SG_E_CORRUPT, "tensor '%s' reads back differently from what was written", it->theirs);
 	}

@@ -39,7 +39,7 @@ static int declare(struct sg_part *p, const struct sg_model *m)
 static int host_weight(struct sg_mat *out, void **own, const struct sg_part *p)
 {
 	const struct sg_mat *w = &p->at.lin->w;
-	size_t bytes = w->rows * w->cols * sg_dtypes[w->dtype].size;
+	size_t bytes = sg_mat_bytes(w);
 
 	if (!w->data)
 		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight of its own to take a basis from", p->site);

@@ -1,6 +1,7 @@
 #include "model/checkpoint.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/quant.h"
 #include "format/shards.h"
 #include "model/arch.h"
 #include <math.h>
@@ -91,7 +92,7 @@ static void match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, s
 	}
 	if (!shape_is(&c->desc, a->shape, e->info))
 		complain(bad, "wrong shape of", theirs);
-	else if (e->info->dtype != SG_F32 && e->info->dtype != SG_F16 && e->info->dtype != SG_BF16)
+	else if (!sg_dtype_weight(e->info->dtype))
 		complain(bad, "unsupported dtype of", theirs);
 	layer_name(e->ours, sizeof(e->ours), a->ours, layer);
 }
@@ -299,7 +300,7 @@ int sg_checkpoint_mat(struct sg_mat *out, const struct sg_checkpoint *c, const c
 	if (!t)
 		return sg_fail(SG_E_NOTFOUND, "the base has no tensor '%s'", ours);
 	*out = (struct sg_mat){ .data = t->data, .dtype = t->dtype, .rows = t->ndim > 1 ? t->shape[0] : 1,
-				.cols = t->shape[t->ndim - 1] };
+				.cols = t->shape[t->ndim - 1], .pair = t->pair };
 	return 0;
 }
 
@@ -329,10 +330,13 @@ int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, 
 static bool all_finite(const struct sg_tensor_info *t)
 {
 	struct sg_mat m = { .data = t->data, .dtype = t->dtype, .rows = 1 };
-	size_t n = t->bytes / sg_dtypes[t->dtype].size;
+	size_t n;
 
-	if (t->dtype != SG_F32 && t->dtype != SG_F16 && t->dtype != SG_BF16)
+	if (!sg_dtype_weight(t->dtype))
 		return true;
+	n = t->bytes / sg_dtypes[t->dtype].size * sg_dtypes[t->dtype].block;
+	if (sg_dtype_quantised(t->dtype))
+		return sg_quant_finite(t->data, t->dtype, n);
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite(sg_mat_at(&m, i)))
 			return false;

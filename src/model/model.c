@@ -11,7 +11,7 @@ const char *const sg_linear_names[SG_LINEARS] = {
 /* A weight where the device can read it: the mapped file itself on a CPU. */
 static int place(struct sg_model *m, struct sg_mat *out, const struct sg_mat *w)
 {
-	size_t bytes = w->rows * w->cols * sg_dtypes[w->dtype].size;
+	size_t bytes = sg_mat_bytes(w);
 	void *p;
 
 	*out = *w;
@@ -68,8 +68,8 @@ static int widen(struct sg_model *m, const float **out, size_t *at, const struct
 	int rc;
 
 	SG_TRY(SG_NEW(tmp, n));
-	for (size_t i = 0; i < n; i++)
-		tmp[i] = sg_mat_at(w, i);
+	for (size_t i = 0; i < w->rows; i++)
+		sg_mat_widen(tmp + i * w->cols, w, i);
 	rc = m->dev->be->put(m->dev, m->own + *at, tmp, n * sizeof(float));
 	free(tmp);
 	*out = m->own + *at;

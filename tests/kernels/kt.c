@@ -72,6 +72,26 @@ int32_t *kt_ints(struct kt *t, const int32_t *v, size_t n)
 	return send(t, b);
 }
 
+/* Any bytes, with scales of a sane exponent. */
+static struct sg_mat quantised(struct kt *t, enum sg_dtype dtype, size_t rows, size_t cols)
+{
+	size_t size = sg_dtypes[dtype].size, bytes = sg_dtype_bytes(dtype, rows * cols);
+	struct kt_buf *b = make(t, (bytes + 3) / 4, false);
+	unsigned char *p = (unsigned char *)b->before;
+	uint64_t stream = t->nbuf;
+
+	for (size_t i = 0; i < bytes; i++)
+		p[i] = (unsigned char)(sg_rng_u64(6, stream, i) >> 30);
+	for (size_t i = 0; i < bytes; i += size) {
+		unsigned char *d = p + i + (dtype == SG_Q6_K ? size - 2 : 0);
+
+		d[1] = (unsigned char)((d[1] & 0x83) | 0x24);
+		if (dtype != SG_Q6_K)
+			p[i + 3] = (unsigned char)((p[i + 3] & 0x83) | 0x20);
+	}
+	return (struct sg_mat){ .data = send(t, b), .dtype = dtype, .rows = rows, .cols = cols };
+}
+
 struct sg_mat kt_mat(struct kt *t, enum sg_dtype dtype, size_t rows, size_t cols, float size)
 {
 	size_t n = rows * cols;
@@ -79,6 +99,8 @@ struct sg_mat kt_mat(struct kt *t, enum sg_dtype dtype, size_t rows, size_t cols
 
 	if (dtype == SG_F32)
 		return (struct sg_mat){ .data = kt_in(t, n, size), .dtype = dtype, .rows = rows, .cols = cols };
+	if (sg_dtype_quantised(dtype))
+		return quantised(t, dtype, rows, cols);
 	b = make(t, (n + 1) / 2, false);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t r = sg_rng_u64(5, t->nbuf, i);

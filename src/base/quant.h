@@ -1,0 +1,177 @@
+#ifndef SG_BASE_QUANT_H
+#define SG_BASE_QUANT_H
+#include "base/dtype.h"
+#if defined(__F16C__) && !defined(__cplusplus)
+# include <immintrin.h>
+#endif
+SG_C_BEGIN
+/*
+ * Quantised weights, as GGUF stores them. A block holds 32 or 256 elements as
+ * small whole numbers q with f16 scales; in f16 d and m, 6-bit or 8-bit s and t:
+ *
+ *	Q8_0  d, i8 q[32]                                    d q
+ *	Q4_0  d, u4 q[32]                                    d (q - 8)
+ *	Q4_1  d, m, u4 q[32]                                 d q + m
+ *	Q5_0  d, u1 h[32], u4 q[32]                          d (q + 16 h - 16)
+ *	Q5_1  d, m, u1 h[32], u4 q[32]                       d (q + 16 h) + m
+ *	Q4_K  d, m, u6 s[8] and t[8], u4 q[256]              (d s) q - (m t)
+ *	Q5_K  d, m, u6 s[8] and t[8], u1 h[256], u4 q[256]   (d s) (q + 16 h) - (m t)
+ *	Q6_K  u4 q[256], u2 h[256], i8 s[16], d              (d s) (q + 16 h - 32)
+ *
+ * Each product and sum is one f32 operation, rounded as written and never fused,
+ * so every reader gets the same bits. All types are read by granules of 32
+ * elements: the smallest piece that shares its scales and bytes with no other.
+ *
+ * The loops are plain so that a compiler makes vectors of them for whatever
+ * instruction set the file is compiled for.
+ */
+#define SG_GRANULE 32
+
+static inline float sg_quant_f16(const unsigned char *p)
+{
+	uint16_t h;
+
+	memcpy(&h, p, sizeof(h));
+#if defined(__F16C__) && !defined(__cplusplus)
+	return _cvtsh_ss(h);
+#else
+	return sg_f32_from_f16(h);
+#endif
+}
+
+/* 6-bit scale and minimum j of 8 from the 12 bytes that hold them. */
+static inline void sg_quant_k(int *scale, int *min, const unsigned char *s, size_t j)
+{
+	if (j < 4) {
+		*scale = s[j] & 63;
+		*min = s[j + 4] & 63;
+	} else {
+		*scale = (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
+		*min = s[j + 4] >> 4 | s[j] >> 6 << 4;
+	}
+}
+
+/* q[32] = the small numbers of the granule whose nibbles are the low halves of
+ * q[0..15], then the high ones; bit i of `high` is the fifth bit of element i. */
+static inline void sg_quant_half(float *restrict out, const unsigned char *qs, uint32_t high, int less, float d)
+{
+	for (int i = 0; i < 16; i++)
+		out[i] = d * (float)((qs[i] & 15) + (int)(high >> i & 1) * 16 - less);
+	for (int i = 0; i < 16; i++)
+		out[16 + i] = d * (float)((qs[i] >> 4) + (int)(high >> (16 + i) & 1) * 16 - less);
+}
+
+static inline void sg_quant_q8_0(float *restrict out, const unsigned char *b)
+{
+	float d = sg_quant_f16(b);
+	const signed char *q = (const signed char *)b + 2;
+
+	for (int i = 0; i < SG_GRANULE; i++)
+		out[i] = d * (float)q[i];
+}
+
+static inline void sg_quant_q4_0(float *restrict out, const unsigned char *b)
+{
+	float d = sg_quant_f16(b);
+	const unsigned char *q = b + 2;
+
+	for (int i = 0; i < 16; i++) {
+		out[i] = d * (float)((q[i] & 15) - 8);
+		out[16 + i] = d * (float)((q[i] >> 4) - 8);
+	}
+}
+
+static inline void sg_quant_q4_1(float *restrict out, const unsigned char *b)
+{
+	float d = sg_quant_f16(b), m = sg_quant_f16(b + 2);
+	const unsigned char *q = b + 4;
+
+	for (int i = 0; i < 16; i++) {
+		out[i] = d * (float)(q[i] & 15) + m;
+		out[16 + i] = d * (float)(q[i] >> 4) + m;
+	}
+}
+
+static inline uint32_t sg_quant_u32(const unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void sg_quant_q5_0(float *restrict out, const unsigned char *b)
+{
+	sg_quant_half(out, b + 6, sg_quant_u32(b + 2), 16, sg_quant_f16(b));
+}
+
+static inline void sg_quant_q5_1(float *restrict out, const unsigned char *b)
+{
+	float m = sg_quant_f16(b + 2);
+
+	sg_quant_half(out, b + 8, sg_quant_u32(b + 4), 0, sg_quant_f16(b));
+	for (int i = 0; i < SG_GRANULE; i++)
+		out[i] = out[i] + m;
+}
+
+static inline void sg_quant_q4_k(float *restrict out, const unsigned char *b, size_t j)
+{
+	const unsigned char *q = b + 16 + j / 2 * 32;
+	int shift = j & 1 ? 4 : 0, s, t;
+	float d, m;
+
+	sg_quant_k(&s, &t, b + 4, j);
+	d = sg_quant_f16(b) * (float)s;
+	m = sg_quant_f16(b + 2) * (float)t;
+	for (int i = 0; i < SG_GRANULE; i++)
+		out[i] = d * (float)(q[i] >> shift & 15) - m;
+}
+
+static inline void sg_quant_q5_k(float *restrict out, const unsigned char *b, size_t j)
+{
+	const unsigned char *h = b + 16, *q = b + 48 + j / 2 * 32;
+	int shift = j & 1 ? 4 : 0, s, t;
+	float d, m;
+
+	sg_quant_k(&s, &t, b + 4, j);
+	d = sg_quant_f16(b) * (float)s;
+	m = sg_quant_f16(b + 2) * (float)t;
+	for (int i = 0; i < SG_GRANULE; i++)
+		out[i] = d * (float)((q[i] >> shift & 15) | (h[i] >> j & 1) << 4) - m;
+}
+
+static inline void sg_quant_q6_k(float *restrict out, const unsigned char *b, size_t j)
+{
+	const unsigned char *q = b + j / 4 * 64 + j % 2 * 32, *h = b + 128 + j / 4 * 32;
+	const signed char *s = (const signed char *)b + 192 + 2 * j;
+	int shift = j & 2 ? 4 : 0, up = 2 * (int)(j % 4);
+	float d = sg_quant_f16(b + 208), lo = d * (float)s[0], hi = d * (float)s[1];
+
+	for (int i = 0; i < 16; i++)
+		out[i] = lo * (float)(((q[i] >> shift & 15) | (h[i] >> up & 3) << 4) - 32);
+	for (int i = 16; i < SG_GRANULE; i++)
+		out[i] = hi * (float)(((q[i] >> shift & 15) | (h[i] >> up & 3) << 4) - 32);
+}
+
+/* out[32] = granule g of packed data, that is elements 32 g to 32 g + 31. */
+static inline void sg_quant_granule(float *restrict out, const void *data, enum sg_dtype type, size_t g)
+{
+	const unsigned char *b = (const unsigned char *)data +
+				 g / (sg_dtypes[type].block / SG_GRANULE) * sg_dtypes[type].size;
+	size_t j = g % (sg_dtypes[type].block / SG_GRANULE);
+
+	switch (type) {
+	case SG_Q8_0: sg_quant_q8_0(out, b); break;
+	case SG_Q4_0: sg_quant_q4_0(out, b); break;
+	case SG_Q4_1: sg_quant_q4_1(out, b); break;
+	case SG_Q5_0: sg_quant_q5_0(out, b); break;
+	case SG_Q5_1: sg_quant_q5_1(out, b); break;
+	case SG_Q4_K: sg_quant_q4_k(out, b, j); break;
+	case SG_Q5_K: sg_quant_q5_k(out, b, j); break;
+	case SG_Q6_K: sg_quant_q6_k(out, b, j); break;
+	default: memset(out, 0, SG_GRANULE * sizeof(float)); break;
+	}
+}
+
+/* Are all scales of n elements finite? Then so is every element: no product of
+ * an f16 and the small numbers beside it leaves the range of f32. */
+bool sg_quant_finite(const void *data, enum sg_dtype type, size_t n);
+SG_C_END
+#endif
