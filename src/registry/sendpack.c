@@ -78,9 +78,9 @@ static int take_tree(struct list *l, const struct sg_oid *tree, const struct sg_
 			return 0;
 	if (depth > 100)
 		return sg_fail(SG_E_CORRUPT, "folders are nested too deep");
-	rc = take(l, tree);
-	if (rc <= 0)
-		return rc;
+	/* A tree that was taken before is opened again: that time other parents hid
+	 * other parts of it (a revert brings an older tree back). */
+	SG_TRY(take(l, tree));
 	memset(raw, 0, sizeof(raw));
 	rc = ids_of(&ids, raw, l->r, old, n_old);
 	if (rc >= 0)

@@ -114,6 +114,60 @@ TEST(registry_push)
 	fix_close(&f);
 }
 
+/* One step of a line that grows and takes back: folder k of grafts/ comes or goes. */
+static int step(struct sg_oid *out, struct sg_registry *r, unsigned k, bool *there, unsigned when)
+{
+	struct sg_oid old = { { 0 } }, tree;
+	struct sg_tree *t = NULL;
+	char path[40], date[40];
+	bool born = sg_ref_get(&old, r, "refs/heads/main") >= 0;
+	int rc = sg_tree_edit(&t, r, born ? &old : NULL);
+
+	snprintf(date, sizeof(date), "%u +0000", 1700000000u + when);
+	setenv("GIT_COMMITTER_DATE", date, 1);
+	snprintf(path, sizeof(path), "grafts/%u%s", k, *there ? "" : "/graft.json");
+	if (rc >= 0)
+		rc = *there ? sg_tree_remove(t, path) : sg_tree_put_data(t, NULL, path, path, strlen(path));
+	/* a file that is never the same, as a revert leaves one behind */
+	if (rc >= 0)
+		rc = sg_tree_put_data(t, NULL, "when", date, strlen(date));
+	if (rc >= 0)
+		rc = sg_tree_write(&tree, t, NULL);
+	if (rc >= 0)
+		rc = sg_commit_make(out, r, NULL, &tree, &old, born, "step");
+	if (rc >= 0)
+		rc = sg_ref_set(r, "refs/heads/main", out, &old, "test");
+	*there = !*there;
+	sg_tree_free(t);
+	unsetenv("GIT_COMMITTER_DATE");
+	return rc;
+}
+
+/* A tree that comes back after a revert is compared with other parents than the
+ * first time; all that it holds must be over there all the same. */
+TEST(registry_push_of_trees_that_come_back)
+{
+	static const unsigned line[] = { 0, 1, 2, 2, 3, 1, 0, 0, 1, 2, 3, 3, 2, 1, 0 };
+	struct sg_registry *b = NULL;
+	bool there[4] = { false };
+	struct sg_oid tip;
+	struct fix f;
+
+	CHECK(pair(&f, &b));
+	for (unsigned i = 0; i < SG_LEN(line); i++) {
+		PASS(step(&tip, f.r, line[i], &there[line[i]], i));
+		/* each state as a first push to an empty repository */
+		CHECK(sh(&f, "rm -rf fresh.git && git init -q --bare fresh.git"));
+		char url[100];
+
+		snprintf(url, sizeof(url), "%s/fresh.git", f.dir);
+		PASS(push1(f.r, url, "refs/heads/main", &tip, NULL, false));
+		CHECK(sh(&f, "git --git-dir=fresh.git fsck --full --strict"));
+	}
+	sg_registry_free(b);
+	fix_close(&f);
+}
+
 TEST(registry_push_asks_hooks)
 {
 	struct fix f;
