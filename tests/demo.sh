@@ -55,7 +55,7 @@ awk -v x="$xz" -v n="$bytes" -v m="$bpb" 'BEGIN {
 	exit !(m < 8 * x / n) }'
 
 say "take the LoRA back: the losses are those recorded before it, byte for byte"
-sg revert --force polish	# what it gained on the retained pages is given up on purpose
+sg revert polish
 "$SG" -q eval --json --window 256 held >after.json
 cmp before.json after.json && echo "identical: $(field losses <after.json)"
 
