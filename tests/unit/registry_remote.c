@@ -156,7 +156,9 @@ TEST(registry_push_of_trees_that_come_back)
 	CHECK(pair(&f, &b));
 	for (unsigned i = 0; i < SG_LEN(line); i++) {
 		PASS(step(&tip, f.r, line[i], &there[line[i]], i));
-		/* each state as a first push to an empty repository */
+		if (i % 4 != 3 && i + 1 != SG_LEN(line))
+			continue;
+		/* the state as a first push to an empty repository */
 		CHECK(sh(&f, "rm -rf fresh.git && git init -q --bare fresh.git"));
 		char url[100];
 
