@@ -69,11 +69,16 @@ say "let it write"
 sg generate --prompt 'The whale' --tokens 200 --temperature 0.7 --seed 7
 echo
 
-say "push, clone, verify over there"
+say "push, clone, and prove it over there, down to the loss of every document"
 git init -q --bare team.git
 sg remote add origin "$dir/team.git"
 sg push
 sg clone "$dir/team.git" copy
-(cd copy && sg verify && sg log --oneline && sg fsck)
+cd copy
+sg data add recent --role retain --from 89 ../pages.txt
+sg data add held --role accept ../held.txt
+sg verify --replay
+sg fsck
+sg log --oneline
 
 say "done in $(($(date +%s) - began)) s"
