@@ -14,6 +14,7 @@ static struct {
 	bool open;		/* a bar stands on the line of the cursor */
 	char what[64];		/* the work that is shown now */
 	double began, shown;	/* seconds of the monotonic clock */
+	uint64_t first;		/* done at that time: more than 0 when work goes on */
 } p;
 
 /* SA_RESETHAND: the second signal finds the default action and kills. */
@@ -58,9 +59,9 @@ static void draw(const char *what, uint64_t done, uint64_t total, const char *te
 	double spent = t - p.began;
 	int n;
 
-	if (total && done && done < total && spent > 2)
+	if (total && done > p.first && done < total && spent > 2)
 		snprintf(left, sizeof(left), "  %s left",
-			 sg_print_span(spent * (double)(total - done) / (double)done));
+			 sg_print_span(spent * (double)(total - done) / (double)(done - p.first)));
 	if (total && p.tty) {
 		char bar[25] = "                        ";
 
@@ -100,6 +101,7 @@ static bool report(void *arg, const char *what, uint64_t done, uint64_t total, c
 		sg_progress_end();
 		snprintf(p.what, sizeof(p.what), "%s", what);
 		p.began = t;
+		p.first = done;
 		/* quick work needs no line of its own when nobody watches */
 		p.shown = p.tty ? 0 : t;
 	}

@@ -188,8 +188,8 @@ static int take_up(struct grow *w)
 	SG_TRY(last_state(&w->state, w->r));
 	SG_TRY(sg_train_state_recipe(&w->recipe, w->state));
 	if (strcmp(w->recipe.parent, w->view.state))
-		return sg_fail(SG_E_REFUSED, "the stopped run was training on state %.16s, HEAD is at %.16s", w->recipe.parent,
-			       w->view.state);
+		return sg_fail(SG_E_REFUSED, "the stopped run was training on state %.16s, HEAD is at %.16s; removing '%s' forgets it",
+			       w->recipe.parent, w->view.state, w->state);
 	return 0;
 }
 

@@ -22,6 +22,7 @@ static int put_slab(struct sg_packw *w, const char *key, const struct sg_slab *s
 int sg_train_state_save(const struct sg_train_state *s, const char *path)
 {
 	struct sg_buf b = { .max = (size_t)1 << 40 }, recipe = { 0 };
+	unsigned char digest[SG_SHA256_LEN];
 	struct sg_packw w;
 	int rc = sg_recipe_emit(&recipe, s->recipe);
 
@@ -47,6 +48,10 @@ int sg_train_state_save(const struct sg_train_state *s, const char *path)
 	if (rc >= 0)
 		rc = sg_packw_done(&w);
 	if (rc >= 0)
+		rc = sg_sha256(digest, b.data, b.len);
+	if (rc >= 0)
+		rc = sg_buf_add(&b, digest, sizeof(digest));
+	if (rc >= 0)
 		rc = sg_file_write(path, b.data, b.len);
 out:
 	sg_buf_release(&recipe);
@@ -61,7 +66,8 @@ static int open_state(struct sg_map *map, struct sg_pack_doc *doc, const char **
 	int rc;
 
 	SG_TRY(sg_map_open(map, path));
-	rc = sg_pack_parse(doc, map->data, map->size, path);
+	rc = map->size > SG_SHA256_LEN ? sg_pack_parse(doc, map->data, map->size - SG_SHA256_LEN, path) :
+	     sg_fail(SG_E_CORRUPT, "'%s' is no saved training run", path);
 	if (rc >= 0) {
 		rc = sg_pack_str(sg_pack_root(doc), "format", &format);
 		if (rc >= 0)
@@ -74,6 +80,17 @@ static int open_state(struct sg_map *map, struct sg_pack_doc *doc, const char **
 	if (rc < 0)
 		sg_map_release(map);
 	return rc;
+}
+
+/* A bit that changed would change the graft, and nothing else would tell. */
+static int check_digest(const struct sg_map *map, const char *path)
+{
+	unsigned char digest[SG_SHA256_LEN];
+	size_t n = map->size - sizeof(digest);
+
+	SG_TRY(sg_sha256(digest, map->data, n));
+	return memcmp(digest, map->data + n, sizeof(digest)) ?
+	       sg_fail(SG_E_CORRUPT, "'%s' is damaged: its digest does not fit", path) : 0;
 }
 
 static int get_slab(const struct sg_pack *root, const char *key, struct sg_slab *s, const char *path)
@@ -117,7 +134,9 @@ int sg_train_state_load(const struct sg_train_state *s, const char *path)
 	int rc;
 
 	SG_TRY(open_state(&map, &doc, &recipe, path));
-	rc = sg_recipe_emit(&mine, s->recipe);
+	rc = check_digest(&map, path);
+	if (rc >= 0)
+		rc = sg_recipe_emit(&mine, s->recipe);
 	if (rc >= 0 && strcmp(mine.data, recipe))
 		rc = sg_fail(SG_E_REFUSED, "'%s' belongs to another recipe", path);
 	if (rc >= 0)

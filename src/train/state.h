@@ -3,7 +3,8 @@
 #include "tensor/slab.h"
 #include "train/recipe.h"
 SG_C_BEGIN
-/* A stopped run in a file: recipe, step, parameters, both moments, curve. */
+/* A stopped run in a file: recipe, step, parameters, both moments, curve, closed
+ * by the SHA-256 of it all. */
 struct sg_train_state {
 	const struct sg_recipe *recipe;
 	struct sg_slab *params, *m, *v;

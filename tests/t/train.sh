@@ -43,6 +43,15 @@ t 'killed, stopped and resumed: the same graft as in one go' '
 	grep -q "stopped after step .* continue with --resume" err && git_ for-each-ref >now && same was now &&
 	sg train --resume --threads 1 --micro 40 >again && grep -q "^candidate $one" again && [ ! -e .sg/jobs/*.state ]
 '
+t 'a kept state that was damaged, or is for another stack, is refused' '
+	{ "$SG" train --type layer --steps 100000 --batch 4 --seq 32 --save-every 10 & } && pid=$! &&
+	wait_for eval "[ -e .sg/jobs/*.state ]" && kill -9 $pid && ! wait $pid && state=$(echo .sg/jobs/*.state) && cp $state kept &&
+	printf "\377" | dd of=$state bs=1 seek=4000 conv=notrunc 2>/dev/null && fails_with 128 sg train --resume 2>err && grep -q "is damaged" err &&
+	head -c 3000 kept >$state && fails_with 128 sg train --resume 2>err && is "$(grep -c . err)" 1 &&
+	: >$state && fails_with 128 sg train --resume && cp kept $state &&
+	git_ for-each-ref >was && sg train --type layer $fast --seed 5 --name in --accept -q && fails_with 1 sg train --resume 2>err && grep -q "training on state" err &&
+	rm $state kept && git_ update-ref refs/heads/main $(sed -n "s/ commit.*heads.main//p" was)
+'
 t 'nothing to resume' '
 	fails_with 128 sg train --resume 2>err && grep -q "no stopped run" err &&
 	fails_with 129 sg train --resume --steps 3 2>err && grep -q "keeps its recipe" err
