@@ -25,6 +25,9 @@ static int open_set(struct sg_set *s, struct sg_repo *r, const struct sg_oid *co
 	rc = sg_tree_read(&b, r->reg, commit, path, MANIFEST_MAX);
 	if (rc >= 0)
 		rc = sg_dataset_manifest_parse(&s->manifest, b.data, b.len, path);
+	if (rc >= 0 && (strncmp(file, s->manifest.name, strlen(s->manifest.name)) ||
+			strcmp(file + strlen(s->manifest.name), ".json")))
+		rc = sg_fail(SG_E_CORRUPT, "data set manifest '%s': it is the one of '%s'", path, s->manifest.name);
 	if (rc >= 0)
 		rc = sg_sha256_hex(s->id, b.data, b.len);
 	sg_buf_release(&b);
