@@ -1,4 +1,10 @@
 #include "registry/wire.h"
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#else
+#define __lsan_disable() ((void)0)
+#define __lsan_enable() ((void)0)
+#endif
 
 /* Commits that we name as ours: enough that two lines which parted a while ago
  * find where. More would only save bytes. */
@@ -69,6 +75,18 @@ static int on_progress(const git_indexer_progress *s, void *arg)
 	return w->stop ? -1 : 0;
 }
 
+/* The indexer of libgit2 1.5 forgets some of the ids that it expects when it checks
+ * that nothing is missing: a hundred bytes a fetch, which are not ours to free. */
+static int append(git_indexer *ix, const struct sg_buf *data, git_indexer_progress *stats)
+{
+	int rc;
+
+	__lsan_disable();
+	rc = git_indexer_append(ix, data->data, data->len, stats);
+	__lsan_enable();
+	return rc;
+}
+
 /* Side-band 1 is the pack; libgit2 checks and indexes it under a temporary name. */
 static int receive(struct sg_wire *w, git_indexer *ix, struct watch *watch)
 {
@@ -80,7 +98,7 @@ static int receive(struct sg_wire *w, git_indexer *ix, struct watch *watch)
 		rc = band = sg_wire_band(w, &data);
 		if (rc <= 0)
 			break;
-		if (band == 1 && data.len && git_indexer_append(ix, data.data, data.len, &stats) < 0) {
+		if (band == 1 && data.len && append(ix, &data, &stats) < 0) {
 			rc = watch->stop ? sg_fail(SG_E_INTERRUPTED, "fetch stopped") :
 					   sg_git_fail(GIT_EMISMATCH, "cannot read the pack from '%s'", w->url);
 			break;
