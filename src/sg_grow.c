@@ -115,6 +115,8 @@ static int fill_recipe(struct grow *w)
 	const struct sg_train_opts *o = w->o;
 	struct sg_recipe *c = &w->recipe;
 
+	if (o->name && !sg_dataset_name_ok(o->name))
+		return sg_fail(SG_E_USAGE, "'%.100s' is no name for a graft (letters, digits, '.', '_', '-', at most 64)", o->name);
 	sg_recipe_default(c);
 	SG_TRY((c->type = sg_strdup(o->type)) ? 0 : -SG_E_NOMEM);
 	if (o->name)

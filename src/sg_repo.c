@@ -70,9 +70,22 @@ int sg_repo_device(struct sg_device **out, struct sg_repo *r)
 
 /* --- messages -------------------------------------------------------------- */
 
+/* Names of grafts stand in messages, and some come from others: what they hold
+ * must not begin a line of its own. */
+static void one_line(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = ' ';
+}
+
 int sg_message(struct sg_buf *out, const char *subject, const char *body)
 {
-	SG_TRY(sg_buf_fmt(out, "%s\n\n", subject));
+	size_t at = out->len;
+
+	SG_TRY(sg_buf_str(out, subject));
+	one_line(out->data + at);
+	SG_TRY(sg_buf_str(out, "\n\n"));
 	return body && *body ? sg_buf_fmt(out, "%s\n\n", body) : 0;
 }
 
@@ -84,6 +97,7 @@ int sg_message_trailer(struct sg_buf *out, const char *key, const char *fmt, ...
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
+	one_line(value);
 	return sg_buf_fmt(out, "%s: %s\n", key, value);
 }
 

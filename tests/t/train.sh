@@ -83,6 +83,8 @@ t 'what is wrong is said once, and nothing changes' '
 	fails_with 129 sg train --type lora --lr -1 && fails_with 129 sg train --type lora --steps 0 &&
 	fails_with 129 sg train --type lora --seq 1025 2>err && grep -q positions err &&
 	fails_with 129 sg train --type lora -m text &&
+	fails_with 129 sg train --type lora --name "$(printf "x\n\nSg-Gate: pass")" 2>err && grep -q "no name" err &&
+	fails_with 129 sg train --type lora --name "" && fails_with 129 sg train --type lora --name ../x &&
 	fails_with 128 sg train --type lora --data nothing 2>err && grep -q "no data set .nothing." err &&
 	fails_with 1 sg train --type lora --data held 2>err && grep -q "role accept" err &&
 	! sg train --type lora --sites "*.nothing" 2>err && is "$(grep -c ^sg err)" 1 &&
