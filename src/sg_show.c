@@ -339,6 +339,7 @@ int sg_show_kind(struct sg_repo *r, const char *word)
 {
 	struct sg_found f = { 0 };
 	struct sg_oid oid;
+	bool ambiguous;
 	int rc = -SG_E_NOTFOUND;
 
 	if (!strpbrk(word, "^~:@/") && strcmp(word, "HEAD"))
@@ -346,9 +347,13 @@ int sg_show_kind(struct sg_repo *r, const char *word)
 	sg_found_release(&f);
 	if (rc >= 0)
 		return 1;
-	if (sg_rev_parse(&oid, r->reg, word) >= 0)
-		return 0;
+	if (rc != -SG_E_NOTFOUND && rc != -SG_E_ERROR)
+		return rc;
+	ambiguous = rc == -SG_E_ERROR;
+	rc = sg_rev_parse(&oid, r->reg, word);
+	if (rc == -SG_E_NOTFOUND && ambiguous)
+		return sg_fail(SG_E_ERROR, "'%s' means more than one graft; give more of its id", word);
 	if (rc == -SG_E_NOTFOUND)
 		return sg_fail(SG_E_NOTFOUND, "no graft and no revision '%s'", word);
-	return sg_find_graft(&f, r, word);	/* for its message */
+	return rc;
 }

@@ -44,6 +44,40 @@ t 'another base; norms say why they are missing' '
 	mkdir other && sg -C other init --width 16 -q && git_ fetch -q other/.sg/registry.git main:refs/heads/elsewhere &&
 	sg diff elsewhere main --no-norms >out && is "$(grep -c "^[-+] base " out)" 2 && fails_with 1 sg diff --exit-code elsewhere --no-norms
 '
+model=$SG_TOP/../shared/models/stories260K
+if [ -d "$model" ] && have python3; then
+t 'a norm is that of the difference of the weights' '
+	mkdir real && cd real && sg init --base "$model" -q && for i in $(seq 60); do echo "line $i of a text"; done >a.txt &&
+	sg data add a --role train --split line a.txt -q && sg train --type lora --name l --sites "layers.1.mlp.up" --steps 3 --batch 2 --seq 32 -q &&
+	sg diff --json HEAD l >d.json && ref=$(git_ for-each-ref --format="%(refname)" refs/sg/cand) &&
+	sg export --format hf --dtype F32 --rev $ref out -q && cat >check.py <<"END"
+import array, glob, json, math, struct, sys
+def load(folder, name):
+    for path in glob.glob(folder + "/*.safetensors"):
+        with open(path, "rb") as f:
+            head = json.loads(f.read(struct.unpack("<Q", f.read(8))[0]))
+            at = f.tell()
+            if name in head:
+                assert head[name]["dtype"] == "F32"
+                a, b = head[name]["data_offsets"]
+                f.seek(at + a)
+                return array.array("f", f.read(b - a))
+w = "model.layers.1.mlp.up_proj.weight"
+a, b = load(sys.argv[1], w), load("out", w)
+norm = json.load(open("d.json"))["grafts"][-1]["norms"][0]
+want = math.sqrt(sum((x - y) ** 2 for x, y in zip(a, b)))
+assert norm["site"] == "layers.1.mlp.up" and want > 0 and abs(norm["norm"] - want) < 1e-4 * want, (norm, want)
+END
+	python3 check.py "$model"; rc=$?; cd ..; return $rc
+'
+t 'without the weights all but the norms, and why' '
+	cd real && git_ config --unset-all "$(git_ config -l | sed -n "s/^\(base\..*\.path\)=.*/\1/p")" && sg diff HEAD l >out && sg status >st; rc=$?; cd ..
+	[ $rc = 0 ] && grep -q "^+ graft" real/out && grep -q "^No norms: .*sg base bind" real/out && grep -q "^Base .* not bound" real/st
+'
+else
+skip shared 'a norm is that of the difference of the weights'
+skip shared 'without the weights all but the norms, and why'
+fi
 t 'what is no revision: one line, exit 128; usage' '
 	fails_with 128 sg diff nothing 2>err && is "$(wc -l <err)" 1 && fails_with 128 sg diff HEAD first 2>err && grep -q "waits on no ref" err &&
 	fails_with 129 sg diff && fails_with 129 sg diff a b c
