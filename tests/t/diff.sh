@@ -71,8 +71,8 @@ END
 	python3 check.py "$model"; rc=$?; cd ..; return $rc
 '
 t 'without the weights all but the norms, and why' '
-	cd real && git_ config --unset-all "$(git_ config -l | sed -n "s/^\(base\..*\.path\)=.*/\1/p")" && sg diff HEAD l >out && sg status >st; rc=$?; cd ..
-	[ $rc = 0 ] && grep -q "^+ graft" real/out && grep -q "^No norms: .*sg base bind" real/out && grep -q "^Base .* not bound" real/st
+	cd real && git_ config --unset-all "$(git_ config -l | sed -n "s/^\(base\..*\.path\)=.*/\1/p")" && sg diff HEAD l >txt && sg status >st; rc=$?; cd ..
+	[ $rc = 0 ] && grep -q "^+ graft" real/txt && grep -q "^No norms: .*sg base bind" real/txt && grep -q "^Base .* not bound" real/st
 '
 else
 skip shared 'a norm is that of the difference of the weights'
