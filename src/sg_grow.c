@@ -116,7 +116,8 @@ static int fill_recipe(struct grow *w)
 	struct sg_recipe *c = &w->recipe;
 
 	if (o->name && !sg_dataset_name_ok(o->name))
-		return sg_fail(SG_E_USAGE, "'%.100s' is no name for a graft (letters, digits, '.', '_', '-', at most 64)", o->name);
+		return sg_fail(SG_E_USAGE, "'%.100s' is no name for a graft (letters, digits, '.', '_', '-', at most 64)",
+			       o->name);
 	sg_recipe_default(c);
 	SG_TRY((c->type = sg_strdup(o->type)) ? 0 : -SG_E_NOMEM);
 	if (o->name)
@@ -190,8 +191,8 @@ static int take_up(struct grow *w)
 	SG_TRY(last_state(&w->state, w->r));
 	SG_TRY(sg_train_state_recipe(&w->recipe, w->state));
 	if (strcmp(w->recipe.parent, w->view.state))
-		return sg_fail(SG_E_REFUSED, "the stopped run was training on state %.16s, HEAD is at %.16s; removing '%s' forgets it",
-			       w->recipe.parent, w->view.state, w->state);
+		return sg_fail(SG_E_REFUSED, "the stopped run was training on state %.16s, HEAD is at %.16s; "
+			       "removing '%s' forgets it", w->recipe.parent, w->view.state, w->state);
 	return 0;
 }
 
