@@ -11,8 +11,9 @@ static const struct sg_opt opts[] = {
 	{ 0 },
 };
 
-/* What is still to be done before it can be used. */
-static int say_next(const char *dir)
+/* What is still to be done before it can be used. The clone stands whether or not
+ * this can be said. */
+static void say_next(const char *dir)
 {
 	struct sg_open_opts o = { .start = dir, .device = "cpu" };
 	struct sg_data_list l = { 0 };
@@ -21,7 +22,8 @@ static int say_next(const char *dir)
 	size_t absent = 0;
 	int rc;
 
-	SG_TRY(sg_open(&r, &o));
+	if (sg_open(&r, &o) < 0)
+		return;
 	rc = sg_base_info(&b, r, NULL);
 	if (rc >= 0)
 		rc = sg_data_list(&l, r, NULL);
@@ -35,7 +37,6 @@ static int say_next(const char *dir)
 	sg_data_list_release(&l);
 	sg_base_info_release(&b);
 	sg_close(r);
-	return rc;
 }
 
 static int print_json(const struct sg_shared *s, const char *dir)
@@ -51,17 +52,17 @@ static int print_json(const struct sg_shared *s, const char *dir)
 	return sg_print_json_end();
 }
 
-static int print(struct sg_ctx *ctx, const struct sg_shared *s, const char *dir)
+static void print(struct sg_ctx *ctx, const struct sg_shared *s, const char *dir)
 {
 	if (ctx->quiet)
-		return 0;
+		return;
 	printf("cloned into %s\n", sg_print_safe(dir));
 	sg_shared_print(ctx, s, false);
 	if (s->shards)
 		printf("tokens of %zu data set%s came along\n", s->shards, s->shards == 1 ? "" : "s");
 	/* the folder that was made, whatever the environment names */
 	unsetenv("SG_DIR");
-	return say_next(dir);
+	say_next(dir);
 }
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
@@ -72,7 +73,9 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 	SG_TRY(sg_cmd_args(argc, 1, 2));
 	SG_TRY(sg_share_clone(&s, &dir, argv[0], argc > 1 ? argv[1] : NULL, candidates, &ctx->progress));
-	rc = ctx->json ? print_json(&s, dir) : print(ctx, &s, dir);
+	rc = ctx->json ? print_json(&s, dir) : 0;
+	if (!ctx->json)
+		print(ctx, &s, dir);
 	sg_shared_release(&s);
 	free(dir);
 	return rc;

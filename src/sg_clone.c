@@ -475,11 +475,11 @@ static int check_source(const char *url, const char *dir)
 int sg_share_clone(struct sg_shared *out, char **made, const char *url, const char *dir, bool candidates,
 		   const struct sg_progress *progress)
 {
-	char *name = dir ? sg_strdup(dir) : name_of(url), *path = NULL;
+	char *name = dir ? sg_strdup(dir) : name_of(url), *path = name ? sg_path_join(name, ".sg") : NULL;
 	struct sg_shared s = { 0 };
 	struct sg_repo *r = NULL;
-	bool fresh = name && !sg_dir_exists(name);
-	int rc = name ? 0 : -SG_E_NOMEM;
+	bool fresh = name && !sg_dir_exists(name), ours = path && !sg_dir_exists(path);
+	int rc = path ? 0 : -SG_E_NOMEM;
 
 	if (rc >= 0 && (!*name || !strcmp(name, ".") || !strcmp(name, "..")) && !dir)
 		rc = sg_fail(SG_E_USAGE, "'%s' gives no name for a folder; say which", url);
@@ -491,10 +491,8 @@ int sg_share_clone(struct sg_shared *out, char **made, const char *url, const ch
 		rc = (r->device_name = sg_strdup("cpu")) ? 0 : -SG_E_NOMEM;
 	if (rc >= 0)
 		rc = sg_clone(&r->reg, url, name, candidates ? SG_FETCH_SG : 0, progress);
-	if (rc >= 0) {
+	if (rc >= 0)
 		rc = settle(&s, r, url, candidates);
-		path = sg_strdup(sg_repo_dir(r));
-	}
 	if (r && r->reg) {
 		sg_close(r);
 	} else if (r) {
@@ -502,9 +500,9 @@ int sg_share_clone(struct sg_shared *out, char **made, const char *url, const ch
 		free(r);
 	}
 	if (rc < 0) {
-		if (path)
+		if (ours)
 			(void)sg_dir_remove(path);
-		if (path && fresh)
+		if (fresh)
 			(void)rmdir(name);
 		sg_shared_release(&s);
 		free(name);

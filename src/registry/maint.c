@@ -117,7 +117,7 @@ static int on_object(const git_oid *id, void *arg)
 	return c->rc;
 }
 
-static void check_content(struct check *c, const struct sg_oid *oid, enum sg_object_type type,
+static int check_content(struct check *c, const struct sg_oid *oid, enum sg_object_type type,
 			  const char *data, size_t n)
 {
 	struct sg_commit commit = { 0 };
@@ -135,8 +135,11 @@ static void check_content(struct check *c, const struct sg_oid *oid, enum sg_obj
 		while ((rc = sg_tree_next(&e, &p, data + n)) > 0)
 			;
 	}
+	if (rc == -SG_E_NOMEM)
+		return rc;
 	if (rc < 0)
 		complain_oid(c, "parse", oid, sg_error_message());
+	return 0;
 }
 
 static int check_object(struct check *c, const struct sg_oid *oid)
@@ -160,7 +163,7 @@ static int check_object(struct check *c, const struct sg_oid *oid)
 	if (rc >= 0 && !sg_oid_eq(&sum, oid))
 		complain_oid(c, "hash", oid, "its content is not what its name says");
 	else if (rc >= 0)
-		check_content(c, oid, type, data, n);
+		rc = check_content(c, oid, type, data, n);
 	git_odb_object_free(o);
 	return rc;
 }

@@ -45,6 +45,18 @@ t 'nothing is left of a clone that failed' '
 	fails_with 128 sg clone a b 2>err && fails_with 129 sg clone 2>err && fails_with 128 sg clone -- --upload-pack=x w 2>err && fails_with 128 sg clone "ext::sh -c true" w 2>err &&
 	rm err && ls -A >"$here/now" && same "$here/was" "$here/now"
 '
+t 'a write or an allocation that fails leaves nothing' '
+	for k in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 17 19 23 29 37 47 61 83 111 151 201 271 351; do
+		for v in SG_FAIL_WRITE SG_FAIL_ALLOC; do
+			rm -rf f1
+			env $v=$k "$SG" clone a f1 >/dev/null 2>&1
+			rc=$?
+			[ $rc = 0 ] && continue
+			[ $rc = 128 ] && [ ! -e f1 ] || { echo "$v=$k: exit $rc"; return 1; }
+		done
+	done
+	rm -rf f1
+'
 if have python3; then
 t '--json' '
 	sg clone a j --json >out && is "$(json dir <out)" j && is "$(json data_sets <out)" 2 && is "$(json refs 0 to <out)" refs/heads/main
