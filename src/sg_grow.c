@@ -138,19 +138,49 @@ static int fill_recipe(struct grow *w)
 	return choose_sets(w);
 }
 
+static bool named(const char *globs, const char *site)
+{
+	size_t n = strlen(site);
+
+	for (const char *s = globs; (s = strstr(s, site)); s += n)
+		if ((s == globs || strchr(", ", s[-1])) && (!s[n] || strchr(", ", s[n])))
+			return true;
+	return false;
+}
+
+/* What a glob matched and the type cannot use is not meant; a name is. */
+static int fitting_sites(struct grow *w, const struct sg_graft_type *t, const struct sg_names *all, const char *globs)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct sg_site at;
+
+		SG_TRY(sg_site_find(&at, &w->model.model, all->name[i]));
+		if (t->sites >> at.kind & 1 || named(globs, all->name[i]))
+			SG_TRY(sg_names_add(&w->recipe.sites, all->name[i]));
+	}
+	return w->recipe.sites.n ? 0 : sg_fail(SG_E_REFUSED, "no site that '%s' names can take a graft of type '%s'", globs,
+					       t->name);
+}
+
 /* Site globs become names once there is a model to match them with. */
 static int choose_sites(struct grow *w)
 {
 	const struct sg_graft_type *t = sg_graft_type_find(w->recipe.type);
 	const char *globs = w->o->sites;
+	struct sg_names all = { 0 };
 	char top[40];
+	int rc;
 
 	if (!t)
 		return sg_fail(SG_E_USAGE, "no graft type '%s'", w->recipe.type);
 	snprintf(top, sizeof(top), "slot.%zu", w->model.model.desc.layers);
 	if (!globs)
 		globs = t->default_sites ? t->default_sites : top;
-	return sg_site_match(&w->recipe.sites, &w->model.model, globs);
+	rc = sg_site_match(&all, &w->model.model, globs);
+	if (rc >= 0)
+		rc = fitting_sites(w, t, &all, globs);
+	sg_names_release(&all);
+	return rc;
 }
 
 /* --- continuing -------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include "base/rng.h"
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 
 const struct sg_graft_type *const sg_graft_types[] = {
 #define SG_GRAFT(name) &sg_graft_##name,
@@ -43,6 +44,14 @@ static int set_hyper(struct sg_graft *g, const char *key, const char *value)
 	return sg_graftfile_set_str(&g->file, key, value);
 }
 
+static bool is_number(const char *s)
+{
+	char *end;
+	double v = strtod(s, &end);
+
+	return *s && !*end && isfinite(v);
+}
+
 static int set_hypers(struct sg_graft *g, const struct sg_names *given)
 {
 	for (const struct sg_hyper *h = g->type->hyper; h && h->key; h++)
@@ -54,6 +63,8 @@ static int set_hypers(struct sg_graft *g, const struct sg_names *given)
 		if (!h)
 			return sg_fail(SG_E_USAGE, "graft type '%s' has no hyperparameter '%.*s'", g->type->name,
 				       (int)strcspn(kv, "="), kv);
+		if (is_number(h->value) && !is_number(eq + 1))
+			return sg_fail(SG_E_USAGE, "%s: %s must be a number, not '%.100s'", g->type->name, h->key, eq + 1);
 		SG_TRY(set_hyper(g, h->key, eq + 1));
 	}
 	return 0;

@@ -60,7 +60,7 @@ t 'lora and block on the grown layer; accept at once' '
 	sg accept first -q &&
 	sg train --type lora --rank 2 --name second $fast --accept >out && grep -q "^accept second" out &&
 	sg train --type block --set width=8 --name third $fast -q &&
-	sg train --type phi --set rank=4 --sites "*.mlp.*" --name fourth $fast -q &&
+	sg train --type lora --sites "*" $fast -q && sg train --type phi --set rank=4 --sites "*.mlp.*" --name fourth $fast -q &&
 	is "$(git_ log --first-parent --format=%s main | head -2 | cut -d: -f1)" "accept second
 accept first"
 '
@@ -78,7 +78,9 @@ t 'what is wrong is said once, and nothing changes' '
 	fails_with 129 sg train 2>err && grep -q -- "--type" err &&
 	fails_with 129 sg train --type nothing 2>err && grep -q "no graft type" err &&
 	fails_with 129 sg train --type lora --set rankk=3 2>err && grep -q "rankk" err &&
-	fails_with 129 sg train --type lora --set rank 2>err &&
+	fails_with 129 sg train --type lora --set rank 2>err && fails_with 129 sg train --type phi --set scale=nan 2>err && grep -q "must be a number" err &&
+	fails_with 1 sg train --type lora --sites slot.0 2>err && grep -q "cannot stand at .slot.0" err &&
+	fails_with 1 sg train --type lora --sites "*.out" 2>err && is "$(grep -c . err)" 1 &&
 	fails_with 129 sg train --type lora --steps 2 --tokens 100 &&
 	fails_with 129 sg train --type lora --lr -1 && fails_with 129 sg train --type lora --steps 0 &&
 	fails_with 129 sg train --type lora --seq 1025 2>err && grep -q positions err &&
