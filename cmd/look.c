@@ -112,6 +112,18 @@ static void metrics_json(struct sg_jsonw *w, const struct sg_step *s)
 	sg_jsonw_end(w, ']');
 }
 
+static void grafts_json(struct sg_jsonw *w, const char *key, const struct sg_graft_info *g, size_t n)
+{
+	sg_jsonw_key(w, key);
+	sg_jsonw_array(w);
+	for (size_t i = 0; i < n; i++) {
+		sg_jsonw_object(w);
+		sg_look_graft_json(w, &g[i]);
+		sg_jsonw_end(w, '}');
+	}
+	sg_jsonw_end(w, ']');
+}
+
 static void stat_json(struct sg_jsonw *w, const struct sg_step *s)
 {
 	const struct sg_metric *m = gain_of(s);
@@ -142,15 +154,8 @@ void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat)
 	sg_look_put_id(w, "base", s->base);
 	sg_look_put_id(w, "state", s->state);
 	sg_look_put_id(w, "prev_state", s->prev);
-	sg_jsonw_key(w, "grafts");
-	sg_jsonw_array(w);
-	for (size_t i = 0; i < s->n; i++) {
-		sg_jsonw_object(w);
-		sg_look_graft_json(w, &s->graft[i]);
-		sg_jsonw_end(w, '}');
-	}
-	sg_jsonw_end(w, ']');
-	sg_look_put_names(w, "replaces", &s->replaces);
+	grafts_json(w, "grafts", s->graft, s->n);
+	grafts_json(w, "replaces", s->replaced, s->n_replaced);
 	metrics_json(w, s);
 	sg_look_put(w, "gate", s->gate);
 	if (stat)
@@ -268,6 +273,17 @@ static void print_body(const char *body, FILE *to)
 	}
 }
 
+static void print_grafts(const char *title, const struct sg_graft_info *g, size_t n, FILE *to)
+{
+	for (size_t i = 0; i < n; i++) {
+		fprintf(to, "     %-9s ", title);
+		print_graft(&g[i], to);
+		if (g[i].sites.n)
+			fprintf(to, " on %s", sg_look_sites(g[i].sites.n));
+		fputc('\n', to);
+	}
+}
+
 int sg_look_step(const struct sg_step *s, bool stat, FILE *to)
 {
 	fprintf(to, "%scommit %s%s", sg_print_color(SG_YELLOW), s->commit, sg_print_color(SG_PLAIN));
@@ -280,24 +296,17 @@ int sg_look_step(const struct sg_step *s, bool stat, FILE *to)
 		fputc('\n', to);
 		print_body(s->body, to);
 	}
-	if (s->n || s->n_metrics || s->gate || s->replaces.n)
+	if (s->n || s->n_metrics || s->gate || s->n_replaced)
 		fputc('\n', to);
-	for (size_t i = 0; i < s->n; i++) {
-		fputs("     graft     ", to);
-		print_graft(&s->graft[i], to);
-		if (s->graft[i].sites.n)
-			fprintf(to, " on %s", sg_look_sites(s->graft[i].sites.n));
-		fputc('\n', to);
-	}
-	for (size_t i = 0; i < s->replaces.n; i++)
-		fprintf(to, "     replaces   %.*s\n", SG_ID_SHOWN, sg_print_safe(s->replaces.name[i]));
+	print_grafts("graft", s->graft, s->n, to);
+	print_grafts("replaces", s->replaced, s->n_replaced, to);
 	if (s->n_metrics)
 		SG_TRY(print_metrics(s, to));
 	if (stat)
 		print_stat(s, to);
 	if (s->gate)
 		fprintf(to, "     gates      %s\n", sg_print_safe(s->gate));
-	if (*s->state && s->n)
+	if (*s->state && *s->prev)
 		fprintf(to, "     state      %.*s\n", SG_ID_SHOWN, s->state);
 	return 0;
 }

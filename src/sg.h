@@ -249,7 +249,8 @@ struct sg_step {
 	char state[SG_SHA256_HEX], prev[SG_SHA256_HEX], base[SG_SHA256_HEX];	/* "": not said */
 	struct sg_graft_info *graft;	/* that it is about */
 	size_t n;
-	struct sg_names replaces;	/* ids that a consolidation took the place of */
+	struct sg_graft_info *replaced;	/* grafts whose place was taken by a consolidation */
+	size_t n_replaced;
 	struct sg_metric *metric;
 	size_t n_metrics;
 	char *gate;			/* "pass 4/4"; NULL: not said */

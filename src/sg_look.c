@@ -178,25 +178,30 @@ static int parse_metric(struct sg_metric *out, const char *s)
 	return 0;
 }
 
-/* "sha256:<64 digits>"; anything else leaves out as it was. */
+/* "sha256:<64 digits>", or the digits; anything else leaves out as it was. */
 static void take_id(char out[SG_SHA256_HEX], const char *value)
 {
-	if (!strncmp(value, "sha256:", 7) && sg_is_sha256(value + 7))
-		strcpy(out, value + 7);
+	value += strncmp(value, "sha256:", 7) ? 0 : 7;
+	if (sg_is_sha256(value))
+		strcpy(out, value);
 }
 
-static int add_graft(struct sg_step *s, const char *value)
+/* A graft of which only the id is known yet; the same id is there once. */
+static int add_graft(struct sg_graft_info **list, size_t *n, const char *id)
 {
 	struct sg_graft_info *more, g = { 0 };
 
-	take_id(g.id, value);
+	take_id(g.id, id);
+	for (size_t i = 0; i < *n; i++)
+		if (!strcmp((*list)[i].id, g.id))
+			return 0;
 	if (!*g.id)
 		return 0;
-	more = sg_realloc(s->graft, s->n + 1, sizeof(*more));
+	more = sg_realloc(*list, *n + 1, sizeof(*more));
 	if (!more)
 		return -SG_E_NOMEM;
-	s->graft = more;
-	s->graft[s->n++] = g;
+	*list = more;
+	more[(*n)++] = g;
 	return 0;
 }
 
@@ -233,7 +238,9 @@ static int take_trailer(struct sg_step *s, const char *key, const char *value)
 		return set_text(&s->gate, value, strstr(value, " policy:") ? (size_t)(strstr(value, " policy:") - value)
 									     : strlen(value));
 	if (!strcasecmp(key, "Sg-Graft"))
-		return add_graft(s, value);
+		return add_graft(&s->graft, &s->n, value);
+	if (!strcasecmp(key, "Sg-Replaces"))
+		return add_graft(&s->replaced, &s->n_replaced, value);
 	if (!strcasecmp(key, "Sg-Metric"))
 		return add_metric(s, value);
 	if (!strcasecmp(key, "Sg-State"))
@@ -292,7 +299,7 @@ static int parse_message(struct sg_step *s, const char *message)
 		end--;
 	last = last_paragraph(body, end);
 	SG_TRY(parse_trailers(s, last, end));
-	if (*s->op || s->n || s->n_metrics)	/* those were trailers, and are told apart */
+	if (*s->op || s->n || s->n_replaced || s->n_metrics)	/* those were trailers, and are told apart */
 		for (end = last; end > body && end[-1] == '\n';)
 			end--;
 	return set_text(&s->body, body, (size_t)(end - body));
@@ -304,14 +311,16 @@ void sg_step_release(struct sg_step *s)
 {
 	sg_names_release(&s->parents);
 	sg_names_release(&s->refs);
-	sg_names_release(&s->replaces);
 	for (size_t i = 0; i < s->n; i++)
 		sg_graft_info_release(&s->graft[i]);
+	for (size_t i = 0; i < s->n_replaced; i++)
+		sg_graft_info_release(&s->replaced[i]);
 	for (size_t i = 0; i < s->n_metrics; i++) {
 		free(s->metric[i].gate);
 		free(s->metric[i].set);
 	}
 	free(s->graft);
+	free(s->replaced);
 	free(s->metric);
 	free(s->op);
 	free(s->subject);
@@ -322,8 +331,9 @@ void sg_step_release(struct sg_step *s)
 	*s = (struct sg_step){ 0 };
 }
 
-/* The manifest is where the graft came in: here, or, for one that went, in a parent. */
-static int describe(struct sg_step *s, struct sg_graft_info *g, struct sg_repo *r, const struct sg_commit *c)
+/* The manifest is where the graft came in: here, or, for one that went, in a parent.
+ * came: to hear of the grafts that it replaces, when it stands here. */
+static int describe(struct sg_graft_info *g, struct sg_repo *r, const struct sg_commit *c, struct sg_step *came)
 {
 	struct sg_graftfile f = { 0 };
 	struct sg_graft_info full = { 0 };
@@ -343,8 +353,8 @@ static int describe(struct sg_step *s, struct sg_graft_info *g, struct sg_repo *
 		full.name = sg_graft_name(r, at, id);
 		*g = full;
 	}
-	for (size_t i = 0; rc >= 0 && at == &c->id && i < f.replaces.n; i++)
-		rc = sg_names_add(&s->replaces, f.replaces.name[i]);
+	for (size_t i = 0; rc >= 0 && came && at == &c->id && i < f.replaces.n; i++)
+		rc = add_graft(&came->replaced, &came->n_replaced, f.replaces.name[i]);
 	sg_graftfile_release(&f);
 	return rc;
 }
@@ -383,7 +393,9 @@ static int fill(struct sg_step *out, struct sg_repo *r, const struct labels *l, 
 	if (rc >= 0)
 		rc = add_refs(&s, l, &c->id);
 	for (size_t i = 0; rc >= 0 && i < s.n; i++)
-		rc = describe(&s, &s.graft[i], r, c);
+		rc = describe(&s.graft[i], r, c, &s);
+	for (size_t i = 0; rc >= 0 && i < s.n_replaced; i++)
+		rc = describe(&s.replaced[i], r, c, NULL);
 	if (rc < 0)
 		sg_step_release(&s);
 	else

@@ -60,6 +60,10 @@ fi
 t 'a revert shows what it changed' '
 	sg revert tune --force -q; sg log -n 1 >out && grep -q "revert" out && grep -q "^     graft .* tune (lora)" out && grep -qE "quality +held .* n=210" out
 '
+t 'a consolidation shows what it took the place of' '
+	sg consolidate --structural -q && sg log -n 1 >out && grep -q "consolidate" out && grep -q "^     replaces .* first (layer)" out && grep -q "^     state" out &&
+	sg log -n 1 --oneline | grep -q "consolidate 1 graft"
+'
 # What follows writes commits by hand: a message may hold anything.
 msg () {
 	{ git_ cat-file commit main | sed '/^$/q'; cat; } >raw &&
