@@ -56,16 +56,18 @@ static int choose_ffn(struct sg_fold *f)
 
 /* --- what comes out ------------------------------------------------------------ */
 
-static struct sg_fold_item *add_item(struct sg_fold *f, const char *ours)
+static int add_item(struct sg_fold_item **out, struct sg_fold *f, const char *ours)
 {
 	struct sg_fold_item *it;
 
-	if (SG_GROW(f->item, f->n, f->cap) < 0)
-		return NULL;
+	SG_TRY(SG_GROW(f->item, f->n, f->cap));
 	it = &f->item[f->n++];
-	*it = (struct sg_fold_item){ .dtype = f->dtype, .ndim = 2 };
+	*it = (struct sg_fold_item){ .dtype = f->dtype };
 	snprintf(it->ours, sizeof(it->ours), "%s", ours);
-	return sg_checkpoint_theirs(it->theirs, sizeof(it->theirs), f->base, ours) < 0 ? NULL : it;
+	*out = it;
+	SG_TRY(sg_checkpoint_spot(&it->spot, f->base, &f->desc, ours));
+	snprintf(it->theirs, sizeof(it->theirs), "%s", it->spot.theirs);
+	return 0;
 }
 
 static bool has_delta(const struct sg_fold *f, const struct sg_linear *lin, bool head)
@@ -92,12 +94,12 @@ static enum sg_dtype written(enum sg_dtype stored)
 /* A tensor of the base, with what goes into it. */
 static int add_base(struct sg_fold *f, const char *new_name, const char *old_name, const struct sg_linear *lin)
 {
-	struct sg_fold_item *it = add_item(f, new_name);
+	struct sg_fold_item *it;
 
-	SG_TRY(it ? 0 : -SG_E_NOMEM);
+	SG_TRY(add_item(&it, f, new_name));
 	SG_TRY(sg_checkpoint_mat(&it->base, f->base, old_name));
-	it->rows = it->base.rows;
-	it->cols = it->base.cols;
+	it->rows = it->spot.ndim > 1 ? it->base.rows : 1;
+	it->cols = it->base.rows * it->base.cols / it->rows;
 	if (f->dtype == SG_DTYPE_COUNT)
 		it->dtype = written(it->base.dtype);
 	it->lin = lin;
@@ -109,14 +111,13 @@ static int add_base(struct sg_fold *f, const char *new_name, const char *old_nam
 static int add_grown(struct sg_fold *f, const char *name, const struct sg_graft *g, const char *tensor, size_t rows,
 		     size_t cols, const struct sg_linear *lin)
 {
-	struct sg_fold_item *it = add_item(f, name);
+	struct sg_fold_item *it;
 
-	SG_TRY(it ? 0 : -SG_E_NOMEM);
+	SG_TRY(add_item(&it, f, name));
 	it->from = g;
 	it->payload = sg_slab_find(&g->params, tensor);
 	if (!it->payload)
 		return sg_fail(SG_E_UNSUPPORTED, "graft %.16s has no tensor '%s'", g->id, tensor);
-	it->ndim = it->payload->ndim;
 	it->rows = rows;
 	it->cols = cols;
 	if (f->dtype == SG_DTYPE_COUNT)
@@ -134,10 +135,9 @@ static const struct sg_graft *layer_of(const struct sg_fold *f, const struct sg_
 	return NULL;
 }
 
-static int add_grown_block(struct sg_fold *f, const struct sg_block *b, size_t at)
+static int add_grown_block(struct sg_fold *f, struct sg_block *b, size_t at)
 {
 	const struct sg_graft *g = layer_of(f, b);
-	size_t d = f->desc.d;
 	char name[64];
 
 	if (!g)
@@ -146,15 +146,19 @@ static int add_grown_block(struct sg_fold *f, const struct sg_block *b, size_t a
 		size_t rows = i == SG_GATE || i == SG_UP ? f->desc.ffn : b->lin[i].out;
 		size_t cols = i == SG_DOWN ? f->desc.ffn : b->lin[i].in;
 
+		if (!b->lin[i].out)
+			continue;
 		snprintf(name, sizeof(name), "layers.%zu.%s", at, sg_linear_names[i]);
 		SG_TRY(add_grown(f, name, g, sg_linear_names[i], rows, cols, &b->lin[i]));
 	}
-	for (int i = 1; i <= 2; i++) {
-		char norm[8];
+	for (int i = 0; i < SG_VECS; i++) {
+		bool wide = i == SG_GATE || i == SG_UP;
 
-		snprintf(norm, sizeof(norm), "norm%d", i);
-		snprintf(name, sizeof(name), "layers.%zu.%s", at, norm);
-		SG_TRY(add_grown(f, name, g, norm, 1, d, NULL));
+		if (!sg_desc_has(&f->desc, sg_vec_names[i]))
+			continue;
+		snprintf(name, sizeof(name), "layers.%zu.%s", at, sg_vec_names[i]);
+		SG_TRY(add_grown(f, name, g, sg_vec_names[i], 1, wide ? f->desc.ffn : sg_block_vec_size(b, &f->desc, i),
+				 NULL));
 	}
 	return 0;
 }
@@ -164,15 +168,18 @@ static int add_base_block(struct sg_fold *f, const struct sg_block *b, size_t at
 	char new_name[64], old_name[80];
 
 	for (size_t i = 0; i < SG_LINEARS; i++) {
+		if (!b->lin[i].out)
+			continue;
 		snprintf(new_name, sizeof(new_name), "layers.%zu.%s", at, sg_linear_names[i]);
 		snprintf(old_name, sizeof(old_name), "%s.%s", b->name, sg_linear_names[i]);
 		SG_TRY(add_base(f, new_name, old_name, &b->lin[i]));
 	}
-	for (int i = 1; i <= 2; i++) {
-		snprintf(new_name, sizeof(new_name), "layers.%zu.norm%d", at, i);
-		snprintf(old_name, sizeof(old_name), "%s.norm%d", b->name, i);
+	for (int i = 0; i < SG_VECS; i++) {
+		if (!sg_desc_has(&f->desc, sg_vec_names[i]))
+			continue;
+		snprintf(new_name, sizeof(new_name), "layers.%zu.%s", at, sg_vec_names[i]);
+		snprintf(old_name, sizeof(old_name), "%s.%s", b->name, sg_vec_names[i]);
 		SG_TRY(add_base(f, new_name, old_name, NULL));
-		f->item[f->n - 1].ndim = 1;
 	}
 	return 0;
 }
@@ -196,8 +203,7 @@ static int add_head(struct sg_fold *f)
 		return 0;
 	if (!f->desc.has_head && !changed && !carried)
 		return 0;
-	it = add_item(f, "head");
-	SG_TRY(it ? 0 : -SG_E_NOMEM);
+	SG_TRY(add_item(&it, f, "head"));
 	if (f->desc.has_head)
 		SG_TRY(sg_checkpoint_mat(&it->base, f->base, f->desc.tied ? "embed" : "head"));
 	it->rows = head->out;
@@ -211,21 +217,52 @@ static int add_head(struct sg_fold *f)
 	return 0;
 }
 
+/* Items that share a stored tensor stand near each other: not far is looked back. */
+static int list_wholes(struct sg_fold *f)
+{
+	enum { BACK = 24 };
+
+	for (size_t i = 0; i < f->n; i++) {
+		size_t from = f->n_whole > BACK ? f->n_whole - BACK : 0, k = from;
+		struct sg_fold_whole *w;
+
+		while (k < f->n_whole && strcmp(f->item[f->whole[k].part[0]].spot.theirs, f->item[i].spot.theirs))
+			k++;
+		if (k == f->n_whole) {
+			SG_TRY(SG_GROW(f->whole, f->n_whole, f->cap_whole));
+			f->whole[f->n_whole++].n = 0;
+		}
+		w = &f->whole[k];
+		if (w->n == SG_LEN(w->part))
+			return sg_fail(SG_E_ERROR, "tensor '%s' has too many parts", f->item[i].spot.theirs);
+		if (w->n && f->item[w->part[0]].dtype != f->item[i].dtype)
+			return sg_fail(SG_E_UNSUPPORTED, "the parts of tensor '%s' have several types", f->item[i].spot.theirs);
+		w->part[w->n++] = i;
+	}
+	for (size_t k = 0; k < f->n_whole; k++)
+		for (size_t i = 0; f->whole[k].n > 1 && i < f->whole[k].n; i++) {
+			struct sg_fold_item *it = &f->item[f->whole[k].part[i]];
+
+			snprintf(it->theirs, sizeof(it->theirs), "%.130s (%s)", it->spot.theirs, it->ours);
+		}
+	return 0;
+}
+
 static int list_items(struct sg_fold *f)
 {
+	static const char *const whole_model[] = { "embed", "pos", "norm", "norm.bias" };
 	size_t at = 0;
 
 	for (size_t i = 0; i < sg_checkpoint_count(f->base); i++) {
 		const char *ours;
 
 		(void)sg_checkpoint_tensor(f->base, i, &ours);
-		if (strcmp(ours, "embed") && strcmp(ours, "norm"))
-			continue;
-		SG_TRY(add_base(f, ours, ours, NULL));
-		f->item[f->n - 1].ndim = strcmp(ours, "norm") ? 2 : 1;
+		for (size_t k = 0; k < SG_LEN(whole_model); k++)
+			if (!strcmp(ours, whole_model[k]))
+				SG_TRY(add_base(f, ours, ours, NULL));
 	}
 	for (size_t i = 0; i < f->c->model.n; i++) {
-		const struct sg_block *b = f->c->model.blocks[i];
+		struct sg_block *b = f->c->model.blocks[i];
 
 		if (is_grown(b) && !(f->what & SG_FOLD_LAYERS))
 			continue;
@@ -249,6 +286,8 @@ int sg_fold_init(struct sg_fold *f, const struct sg_checkpoint *base, struct sg_
 		rc = choose_ffn(f);
 	if (rc >= 0)
 		rc = list_items(f);
+	if (rc >= 0)
+		rc = list_wholes(f);
 	if (rc < 0)
 		sg_fold_release(f);
 	return rc;
@@ -258,10 +297,12 @@ void sg_fold_release(struct sg_fold *f)
 {
 	free(f->gone);
 	free(f->item);
+	free(f->whole);
 	free(f->row);
 	free(f->w);
 	free(f->dw);
 	free(f->bytes);
+	free(f->stored);
 	*f = (struct sg_fold){ 0 };
 }
 
@@ -277,7 +318,8 @@ static void widen(float *out, const struct sg_mat *m)
  * zero more in a sum changes no bit of it. */
 static int put_payload(const struct sg_fold_item *it, float *w)
 {
-	size_t rows = it->ndim > 1 ? it->payload->shape[0] : 1, cols = it->payload->shape[it->ndim - 1];
+	unsigned ndim = it->payload->ndim;
+	size_t rows = ndim > 1 ? it->payload->shape[0] : 1, cols = it->payload->shape[ndim - 1];
 	float *v;
 
 	SG_TRY(sg_graft_tensor(&v, it->from, it->payload));
@@ -394,8 +436,13 @@ static int make(struct sg_fold *f, size_t i, const void **data)
 	struct sg_fold_item *it = &f->item[i];
 	size_t n = it->rows * it->cols, size = sg_dtypes[it->dtype].size;
 
-	if (it->base.data && !it->changed && it->base.dtype == it->dtype && !it->base.pair) {
+	if (it->base.data && !it->changed && it->base.dtype == it->dtype) {
 		*data = it->base.data;
+		if (it->base.pair || it->base.ld) {
+			SG_TRY(room(f, n, size));
+			sg_mat_pack(f->bytes, &it->base);
+			*data = f->bytes;
+		}
 		return sg_sha256_hex(it->sha256, *data, n * size);
 	}
 	SG_TRY(room(f, n, size));
@@ -436,13 +483,38 @@ uint64_t sg_fold_bytes(const struct sg_fold *f)
 
 struct source { struct sg_fold *f; size_t done; };
 
+/* The stored tensor: its one part as it is, or its parts where they belong. */
+static int make_whole(struct sg_fold *f, const struct sg_fold_whole *w, const void **data)
+{
+	const struct sg_fold_item *it = &f->item[w->part[0]];
+	size_t size = sg_dtypes[it->dtype].size, n = it->spot.shape[0] * (it->spot.ndim > 1 ? it->spot.shape[1] : 1);
+	const void *part;
+
+	if (w->n == 1 && !it->spot.view.ld)
+		return make(f, w->part[0], data);
+	free(f->stored);
+	SG_TRY((f->stored = sg_calloc(n, size)) ? 0 : -SG_E_NOMEM);
+	for (size_t k = 0; k < w->n; k++) {
+		struct sg_mat view;
+
+		it = &f->item[w->part[k]];
+		view = it->spot.view;
+		view.dtype = it->dtype;
+		SG_TRY(make(f, w->part[k], &part));
+		sg_mat_unpack((char *)f->stored + it->spot.begin * size, &view, part);
+	}
+	*data = f->stored;
+	return 0;
+}
+
 static int next(void *arg, size_t i, const void **data)
 {
 	struct source *s = arg;
+	const struct sg_fold_whole *w = &s->f->whole[i];
 
-	if (sg_progress(s->f->progress, "write weights", s->done++, s->f->n, s->f->item[i].theirs))
+	if (sg_progress(s->f->progress, "write weights", s->done++, s->f->n_whole, s->f->item[w->part[0]].spot.theirs))
 		return sg_fail(SG_E_INTERRUPTED, "interrupted");
-	return make(s->f, i, data);
+	return make_whole(s->f, w, data);
 }
 
 static int write_weights(struct sg_fold *f, const char *dir)
@@ -451,17 +523,17 @@ static int write_weights(struct sg_fold *f, const char *dir)
 	struct sg_tensor_put *put;
 	int rc;
 
-	if (!f->n)
+	if (!f->n_whole)
 		return 0;
-	SG_TRY(SG_NEW(put, f->n));
-	for (size_t i = 0; i < f->n; i++) {
-		const struct sg_fold_item *it = &f->item[i];
+	SG_TRY(SG_NEW(put, f->n_whole));
+	for (size_t i = 0; i < f->n_whole; i++) {
+		const struct sg_fold_item *it = &f->item[f->whole[i].part[0]];
 
-		put[i] = (struct sg_tensor_put){ .name = it->theirs, .dtype = it->dtype, .ndim = it->ndim };
-		put[i].shape[0] = it->ndim > 1 ? it->rows : it->cols;
-		put[i].shape[1] = it->ndim > 1 ? it->cols : 0;
+		put[i] = (struct sg_tensor_put){ .name = it->spot.theirs, .dtype = it->dtype, .ndim = it->spot.ndim };
+		put[i].shape[0] = it->spot.shape[0];
+		put[i].shape[1] = it->spot.shape[1];
 	}
-	rc = sg_shards_write(dir, put, f->n, 0, &(struct sg_tensor_source){ next, &s });
+	rc = sg_shards_write(dir, put, f->n_whole, 0, &(struct sg_tensor_source){ next, &s });
 	free(put);
 	return rc;
 }
@@ -534,12 +606,27 @@ int sg_fold_write(struct sg_fold *f, const char *dir)
 	return rc;
 }
 
+/* The numbers of m one after another, hashed. */
+static int hash_mat(char *hex, const struct sg_mat *m)
+{
+	void *tmp;
+	int rc;
+
+	if (!m->ld && !m->pair)
+		return sg_sha256_hex(hex, m->data, sg_mat_bytes(m));
+	SG_TRY((tmp = sg_calloc(sg_mat_bytes(m), 1)) ? 0 : -SG_E_NOMEM);
+	sg_mat_pack(tmp, m);
+	rc = sg_sha256_hex(hex, tmp, sg_mat_bytes(m));
+	free(tmp);
+	return rc;
+}
+
 int sg_fold_verify(const struct sg_fold *f, const struct sg_checkpoint *got)
 {
 	const struct sg_desc *d = sg_checkpoint_desc(got);
 
 	if (d->layers != f->desc.layers || d->ffn != f->desc.ffn || d->tied != f->desc.tied ||
-	    sg_checkpoint_count(got) != f->n)
+	    sg_checkpoint_count(got) != f->n_whole)
 		return sg_fail(SG_E_CORRUPT, "the written checkpoint reads back with another shape");
 	for (size_t i = 0; i < f->n; i++) {
 		const struct sg_fold_item *it = &f->item[i];
@@ -547,9 +634,10 @@ int sg_fold_verify(const struct sg_fold *f, const struct sg_checkpoint *got)
 		struct sg_mat m;
 
 		SG_TRY(sg_checkpoint_mat(&m, got, it->ours));
-		SG_TRY(sg_sha256_hex(hex, m.data, sg_mat_bytes(&m)));
-		if (m.dtype != it->dtype || m.rows != it->rows || m.cols != it->cols || strcmp(hex, it->sha256))
-			return sg_fail(SG_E_CORRUPT, "tensor '%s' reads back differently from what was written", it->theirs);
+		SG_TRY(hash_mat(hex, &m));
+		if (m.dtype != it->dtype || m.rows * m.cols != it->rows * it->cols || strcmp(hex, it->sha256))
+			return sg_fail(SG_E_CORRUPT, "tensor '%s' reads back differently from what was written",
+				       it->theirs);
 	}
 	return 0;
 }

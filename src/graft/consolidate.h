@@ -28,12 +28,13 @@ struct sg_fold_row {
 	double unchanged;		/* share of elements with a change meant that have none made */
 };
 
-/* A tensor of the result. */
+/* A tensor of the result, by our name; it may be a part of a stored one. */
 struct sg_fold_item {
-	char ours[64], theirs[160];
+	char ours[64];
+	char theirs[200];		/* the stored tensor's name, with ours behind it where it is a part */
+	struct sg_spot spot;		/* where it is stored */
 	enum sg_dtype dtype;
-	unsigned ndim;
-	size_t rows, cols;
+	size_t rows, cols;		/* a vector has rows 1 */
 	struct sg_mat base;		/* the base's numbers; data NULL: none */
 	const struct sg_graft *from;	/* a layer whose payload it is ... */
 	const struct sg_tensor *payload;
@@ -41,6 +42,9 @@ struct sg_fold_item {
 	bool head, changed;		/* the head; something goes in */
 	char sha256[SG_SHA256_HEX];	/* of the bytes that were made */
 };
+
+/* A stored tensor: the items that it is made of. */
+struct sg_fold_whole { size_t part[3], n; };
 
 struct sg_fold {
 	const struct sg_checkpoint *base;	/* borrowed */
@@ -52,10 +56,12 @@ struct sg_fold {
 	size_t n_gone;
 	struct sg_fold_item *item;
 	size_t n, cap;
+	struct sg_fold_whole *whole;	/* stored tensors */
+	size_t n_whole, cap_whole;
 	struct sg_fold_row *row;	/* one for each tensor that changed or was rounded */
 	size_t n_rows, cap_rows;
 	float *w, *dw;			/* of the tensor in hand */
-	void *bytes;
+	void *bytes, *stored;
 	const struct sg_progress *progress;	/* may be NULL; for the caller to set */
 };
 

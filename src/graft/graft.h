@@ -21,8 +21,8 @@ struct sg_part {
 	const char *site;		/* borrowed from the manifest */
 	struct sg_site at;
 	struct sg_hook hook;
-	size_t index[12];		/* tensors of this part in g->params, counted from 1; meaning by type */
-	struct sg_tensor *t[12];	/* the same, once they are all declared */
+	size_t index[24];		/* tensors of this part in g->params, counted from 1; meaning by type */
+	struct sg_tensor *t[24];	/* the same, once they are all declared */
 	float *scratch;			/* type's floats for each token of a batch */
 };
 

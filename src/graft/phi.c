@@ -44,8 +44,11 @@ static int host_weight(struct sg_mat *out, void **own, const struct sg_part *p)
 	if (!w->data)
 		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight of its own to take a basis from", p->site);
 	SG_TRY((*own = sg_calloc(bytes, 1)) ? 0 : -SG_E_NOMEM);
-	*out = *w;
-	out->data = *own;
+	*out = (struct sg_mat){ .data = *own, .dtype = w->dtype, .rows = w->rows, .cols = w->cols };
+	if (w->ld || w->pair) {		/* a view of host memory */
+		sg_mat_pack(*own, w);
+		return 0;
+	}
 	return p->g->dev->be->get(p->g->dev, *own, w->data, bytes);
 }
 

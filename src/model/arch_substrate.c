@@ -41,7 +41,10 @@ static int config(struct sg_desc *d, const struct sg_json *cfg)
 	d->seed = (uint64_t)seed;
 	d->rope_theta = 10000.0;
 	SG_TRY(sg_json_f64(cfg, "rope_theta", &d->rope_theta));
-	return sg_arch_act(cfg, "hidden_act", &d->act);
+	d->rope_gain = 1;
+	d->rotary = d->head_dim;
+	d->gated = true;
+	return sg_arch_act(cfg, "hidden_act", "silu", &d->act);
 }
 
 static void embed(const struct sg_desc *d, float *table)
@@ -62,30 +65,25 @@ static void embed(const struct sg_desc *d, float *table)
 	}
 }
 
-static bool no_head(const struct sg_desc *d)
-{
-	return !d->has_head;
-}
-
 static const struct sg_arch_tensor tensors[] = {
-	{ "layers.%zu.norm1",    "layers.%zu.norm1", "D", NULL },
-	{ "layers.%zu.attn.q",   "layers.%zu.attn.q", "QD", NULL },
-	{ "layers.%zu.attn.k",   "layers.%zu.attn.k", "GD", NULL },
-	{ "layers.%zu.attn.v",   "layers.%zu.attn.v", "GD", NULL },
-	{ "layers.%zu.attn.o",   "layers.%zu.attn.o", "DQ", NULL },
-	{ "layers.%zu.norm2",    "layers.%zu.norm2", "D", NULL },
-	{ "layers.%zu.mlp.gate", "layers.%zu.mlp.gate", "FD", NULL },
-	{ "layers.%zu.mlp.up",   "layers.%zu.mlp.up", "FD", NULL },
-	{ "layers.%zu.mlp.down", "layers.%zu.mlp.down", "DF", NULL },
-	{ "head",                "head", "VD", no_head },
-	{ NULL, NULL, NULL, NULL }
+	{ "layers.%zu.norm1",    "layers.%zu.norm1", "D", SG_AS_IS },
+	{ "layers.%zu.attn.q",   "layers.%zu.attn.q", "QD", SG_AS_IS },
+	{ "layers.%zu.attn.k",   "layers.%zu.attn.k", "GD", SG_AS_IS },
+	{ "layers.%zu.attn.v",   "layers.%zu.attn.v", "GD", SG_AS_IS },
+	{ "layers.%zu.attn.o",   "layers.%zu.attn.o", "DQ", SG_AS_IS },
+	{ "layers.%zu.norm2",    "layers.%zu.norm2", "D", SG_AS_IS },
+	{ "layers.%zu.mlp.gate", "layers.%zu.mlp.gate", "FD", SG_AS_IS },
+	{ "layers.%zu.mlp.up",   "layers.%zu.mlp.up", "FD", SG_AS_IS },
+	{ "layers.%zu.mlp.down", "layers.%zu.mlp.down", "DF", SG_AS_IS },
+	{ "head",                "head", "VD", SG_AS_IS },
+	{ NULL, NULL, NULL, SG_AS_IS }
 };
 
 static int write_config(const struct sg_desc *d, const struct sg_json *old, struct sg_buf *out)
 {
 	const struct sg_arch_set set[] = {
-		{ "intermediate_size", d->ffn, false }, { "num_hidden_layers", d->layers, false },
-		{ "trained_head", d->has_head, true },
+		{ .key = "intermediate_size", .value = d->ffn }, { .key = "num_hidden_layers", .value = d->layers },
+		{ .key = "trained_head", .value = d->has_head, .truth = true },
 	};
 
 	return sg_arch_rewrite(out, old, set, SG_LEN(set));

@@ -6,9 +6,11 @@
 #include "model/arch.h"
 #include <math.h>
 
+/* One of ours: a stored tensor or a part of it. */
 struct entry {
 	char ours[64];
 	const struct sg_tensor_info *info;
+	const struct sg_arch_tensor *as;
 };
 
 struct sg_checkpoint {
@@ -19,7 +21,10 @@ struct sg_checkpoint {
 	struct sg_shards shards;
 	const struct sg_tensor_info **t;	/* stored tensors by name */
 	size_t n;
-	struct entry *e;			/* one for each of t */
+	struct entry *e;			/* ours */
+	size_t n_e, cap_e;
+	size_t *first;				/* [n] of t: its first entry, counted from 1; 0: ignored */
+	bool or_prefix;				/* names have the architecture's other prefix */
 	float *table;				/* computed embedding */
 	void *own;
 };
@@ -30,14 +35,9 @@ static bool shape_is(const struct sg_desc *d, const char *letters, const struct 
 {
 	if (strlen(letters) != i->ndim)
 		return false;
-	for (unsigned k = 0; k < i->ndim; k++) {
-		size_t want = letters[k] == 'V' ? d->vocab : letters[k] == 'D' ? d->d :
-			      letters[k] == 'Q' ? d->heads * d->head_dim :
-			      letters[k] == 'G' ? d->kv_heads * d->head_dim : d->ffn;
-
-		if (i->shape[k] != want)
+	for (unsigned k = 0; k < i->ndim; k++)
+		if (i->shape[k] != sg_arch_letter(d, letters[k]))
 			return false;
-	}
 	return true;
 }
 
@@ -52,7 +52,8 @@ static void complain(struct complaint *c, const char *what, const char *name)
 		snprintf(c->text + at, sizeof(c->text) - at, "%s%s '%s'", at ? ", " : "", what, name);
 }
 
-static struct entry *entry_of(struct sg_checkpoint *c, const char *theirs)
+/* Number of a stored tensor, c->n when there is none of that name. */
+static size_t stored_at(const struct sg_checkpoint *c, const char *theirs)
 {
 	size_t lo = 0, hi = c->n;
 
@@ -61,13 +62,13 @@ static struct entry *entry_of(struct sg_checkpoint *c, const char *theirs)
 		int cmp = strcmp(c->t[mid]->name, theirs);
 
 		if (!cmp)
-			return &c->e[mid];
+			return mid;
 		if (cmp < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return NULL;
+	return c->n;
 }
 
 /* Layer names hold one %zu; the format strings are the architecture's constants. */
@@ -79,22 +80,48 @@ static void layer_name(char *out, size_t size, const char *pattern, size_t layer
 }
 #pragma GCC diagnostic pop
 
-static void match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, size_t layer, struct complaint *bad)
+/* Their name in this checkpoint. */
+static void their_name(char *out, size_t size, const struct sg_checkpoint *c, const struct sg_arch_tensor *a,
+		       size_t layer)
 {
-	char theirs[160];
-	struct entry *e;
+	char name[160];
+	size_t k = c->or_prefix ? strlen(c->arch->prefix) : 0;
 
-	layer_name(theirs, sizeof(theirs), a->theirs, layer);
-	e = entry_of(c, theirs);
-	if (!e) {
+	layer_name(name, sizeof(name), a->theirs, layer);
+	if (k && !strncmp(name, c->arch->prefix, k))
+		snprintf(out, size, "%s%s", c->arch->or_prefix, name + k);
+	else
+		snprintf(out, size, "%s", name);
+}
+
+static int match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, size_t layer, struct complaint *bad)
+{
+	const struct sg_tensor_info *t;
+	char theirs[160];
+	size_t i;
+
+	their_name(theirs, sizeof(theirs), c, a, layer);
+	i = stored_at(c, theirs);
+	if (i == c->n) {
 		complain(bad, "missing", theirs);
-		return;
+		return 0;
 	}
-	if (!shape_is(&c->desc, a->shape, e->info))
+	t = c->t[i];
+	if (!shape_is(&c->desc, a->shape, t))
 		complain(bad, "wrong shape of", theirs);
-	else if (!sg_dtype_weight(e->info->dtype))
+	else if (!sg_dtype_weight(t->dtype))
 		complain(bad, "unsupported dtype of", theirs);
-	layer_name(e->ours, sizeof(e->ours), a->ours, layer);
+	SG_TRY(SG_GROW(c->e, c->n_e, c->cap_e));
+	c->e[c->n_e] = (struct entry){ .info = t, .as = a };
+	layer_name(c->e[c->n_e++].ours, sizeof(c->e->ours), a->ours, layer);
+	if (!c->first[i])
+		c->first[i] = c->n_e;
+	return 0;
+}
+
+static bool ignored(const struct sg_checkpoint *c, const char *theirs)
+{
+	return c->arch->ignore && c->arch->ignore(&c->desc, theirs);
 }
 
 static int match(struct sg_checkpoint *c, const char *what)
@@ -104,13 +131,13 @@ static int match(struct sg_checkpoint *c, const char *what)
 	for (const struct sg_arch_tensor *a = c->arch->tensors; a->ours; a++) {
 		size_t times = strstr(a->ours, "%zu") ? c->desc.layers : 1;
 
-		if (a->absent && a->absent(&c->desc))
+		if (!sg_desc_has(&c->desc, a->ours))
 			continue;
 		for (size_t l = 0; l < times; l++)
-			match_one(c, a, l, &bad);
+			SG_TRY(match_one(c, a, l, &bad));
 	}
 	for (size_t i = 0; i < c->n; i++)
-		if (!*c->e[i].ours && !(c->arch->ignore && c->arch->ignore(&c->desc, c->t[i]->name)))
+		if (!c->first[i] && !ignored(c, c->t[i]->name))
 			complain(&bad, "unknown", c->t[i]->name);
 	if (bad.n > 12)
 		return sg_fail(SG_E_CORRUPT, "%s: %zu tensors do not fit its config.json: %s, and %zu more", what, bad.n,
@@ -139,9 +166,15 @@ static int finish(struct sg_checkpoint *c, const char *what)
 {
 	size_t cells;
 
-	SG_TRY(SG_NEW(c->e, c->n));
-	for (size_t i = 0; i < c->n; i++)
-		c->e[i].info = c->t[i];
+	SG_TRY(SG_NEW(c->first, c->n));
+	if (c->arch->prefix) {
+		char theirs[160];
+
+		their_name(theirs, sizeof(theirs), c, c->arch->tensors, 0);
+		c->or_prefix = stored_at(c, theirs) == c->n;
+		their_name(theirs, sizeof(theirs), c, c->arch->tensors, 0);
+		c->or_prefix &= stored_at(c, theirs) < c->n;
+	}
 	SG_TRY(match(c, what));
 	if (!c->arch->embed)
 		return 0;
@@ -241,6 +274,7 @@ void sg_checkpoint_free(struct sg_checkpoint *c)
 	sg_shards_release(&c->shards);
 	free(c->t);
 	free(c->e);
+	free(c->first);
 	free(c->table);
 	free(c->own);
 	free(c);
@@ -271,15 +305,15 @@ size_t sg_checkpoint_count(const struct sg_checkpoint *c)
 const struct sg_tensor_info *sg_checkpoint_tensor(const struct sg_checkpoint *c, size_t i, const char **ours)
 {
 	if (ours)
-		*ours = c->e[i].ours;
+		*ours = c->first[i] ? c->e[c->first[i] - 1].ours : "";
 	return c->t[i];
 }
 
-static const struct sg_tensor_info *find(const struct sg_checkpoint *c, const char *ours)
+static const struct entry *find(const struct sg_checkpoint *c, const char *ours)
 {
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n_e; i++)
 		if (!strcmp(c->e[i].ours, ours))
-			return c->t[i];
+			return &c->e[i];
 	return NULL;
 }
 
@@ -290,34 +324,64 @@ bool sg_checkpoint_has(const struct sg_checkpoint *c, const char *ours)
 
 int sg_checkpoint_mat(struct sg_mat *out, const struct sg_checkpoint *c, const char *ours)
 {
-	const struct sg_tensor_info *t;
+	const struct entry *e;
+	size_t begin;
 
 	if (c->table && !strcmp(ours, "embed")) {
 		*out = (struct sg_mat){ .data = c->table, .dtype = SG_F32, .rows = c->desc.vocab, .cols = c->desc.d };
 		return 0;
 	}
-	t = find(c, ours);
-	if (!t)
+	e = find(c, ours);
+	if (!e)
 		return sg_fail(SG_E_NOTFOUND, "the base has no tensor '%s'", ours);
-	*out = (struct sg_mat){ .data = t->data, .dtype = t->dtype, .rows = t->ndim > 1 ? t->shape[0] : 1,
-				.cols = t->shape[t->ndim - 1], .pair = t->pair };
+	*out = sg_arch_view(&c->desc, e->as, &begin);
+	out->dtype = e->info->dtype;
+	out->data = e->info->data + sg_dtype_bytes(out->dtype, begin);
+	out->pair = e->info->pair;
 	return 0;
+}
+
+static const struct sg_arch_tensor *named(const struct sg_checkpoint *c, const char *ours, size_t *layer)
+{
+	char name[64];
+
+	*layer = 0;
+	(void)sscanf(ours, "layers.%zu.", layer);
+	for (const struct sg_arch_tensor *a = c->arch->tensors; a->ours; a++) {
+		layer_name(name, sizeof(name), a->ours, *layer);
+		if (!strcmp(name, ours))
+			return a;
+	}
+	return NULL;
 }
 
 int sg_checkpoint_theirs(char *out, size_t size, const struct sg_checkpoint *c, const char *ours)
 {
-	char name[64];
-	size_t layer = 0;
+	size_t layer;
+	const struct sg_arch_tensor *a = named(c, ours, &layer);
 
-	(void)sscanf(ours, "layers.%zu.", &layer);
-	for (const struct sg_arch_tensor *a = c->arch->tensors; a->ours; a++) {
-		layer_name(name, sizeof(name), a->ours, layer);
-		if (!strcmp(name, ours)) {
-			layer_name(out, size, a->theirs, layer);
-			return 0;
-		}
-	}
-	return sg_fail(SG_E_NOTFOUND, "architecture '%s' has no tensor '%s'", c->desc.arch, ours);
+	if (!a)
+		return sg_fail(SG_E_NOTFOUND, "architecture '%s' has no tensor '%s'", c->desc.arch, ours);
+	their_name(out, size, c, a, layer);
+	return 0;
+}
+
+int sg_checkpoint_spot(struct sg_spot *out, const struct sg_checkpoint *c, const struct sg_desc *d,
+			 const char *ours)
+{
+	size_t layer;
+	const struct sg_arch_tensor *a = named(c, ours, &layer);
+	struct sg_spot s = { .ndim = 0 };
+
+	if (!a)
+		return sg_fail(SG_E_NOTFOUND, "architecture '%s' has no tensor '%s'", c->desc.arch, ours);
+	their_name(s.theirs, sizeof(s.theirs), c, a, layer);
+	s.ndim = (unsigned)strlen(a->shape);
+	for (unsigned k = 0; k < s.ndim; k++)
+		s.shape[k] = sg_arch_letter(d, a->shape[k]);
+	s.view = sg_arch_view(d, a, &s.begin);
+	*out = s;
+	return 0;
 }
 
 int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, const struct sg_desc *d)

@@ -28,15 +28,21 @@ const struct sg_desc *sg_checkpoint_desc(const struct sg_checkpoint *c);
 /* As given; the tokenizer's is NULL for bytes. */
 const struct sg_buf *sg_checkpoint_config(const struct sg_checkpoint *c);
 const struct sg_buf *sg_checkpoint_tokenizer(const struct sg_checkpoint *c);
-/* By our name (model/arch.h). NOTFOUND. */
+/* By our name (model/arch.h), as a view of what is stored. NOTFOUND. */
 int sg_checkpoint_mat(struct sg_mat *out, const struct sg_checkpoint *c, const char *ours);
 bool sg_checkpoint_has(const struct sg_checkpoint *c, const char *ours);
-/* Stored tensors, sorted by their own name; the name of ours is "" for one that
- * the engine ignores. */
+/* Stored tensors, sorted by their own name; ours is the name of the (first) part of
+ * it, "" for one that the engine ignores. */
 size_t sg_checkpoint_count(const struct sg_checkpoint *c);
 const struct sg_tensor_info *sg_checkpoint_tensor(const struct sg_checkpoint *c, size_t i, const char **ours);
 /* Name in a checkpoint of this architecture of one of our tensors. */
 int sg_checkpoint_theirs(char *out, size_t size, const struct sg_checkpoint *c, const char *ours);
+/* The tensor of a checkpoint like c, described by d, that holds one of ours: its name
+ * and shape, and where ours are: a view (without data and dtype) that begins at an
+ * element of it. */
+struct sg_spot { char theirs[160]; unsigned ndim; size_t shape[2]; struct sg_mat view; size_t begin; };
+int sg_checkpoint_spot(struct sg_spot *out, const struct sg_checkpoint *c, const struct sg_desc *d,
+			 const char *ours);
 /* config.json text of c with layers, ffn, tied and has_head of d. */
 int sg_checkpoint_config_for(struct sg_buf *out, const struct sg_checkpoint *c, const struct sg_desc *d);
 

@@ -6,7 +6,7 @@
 
 static bool linear_trains(const struct sg_linear *l)
 {
-	if (l->dw)
+	if (l->dw || l->bias.d)
 		return true;
 	for (const struct sg_hook *h = l->hooks; h; h = h->next)
 		if (h->trains)
@@ -16,13 +16,16 @@ static bool linear_trains(const struct sg_linear *l)
 
 static bool attention_trains(const struct sg_block *b)
 {
-	return b->dnorm[0] || linear_trains(&b->lin[SG_Q]) || linear_trains(&b->lin[SG_K]) ||
-	       linear_trains(&b->lin[SG_V]) || linear_trains(&b->lin[SG_O]);
+	bool yes = b->norm[0].d || b->shift[0].d || b->qk[0].d || b->qk[1].d;
+
+	for (int i = SG_Q; i <= SG_O; i++)
+		yes |= linear_trains(&b->lin[i]);
+	return yes;
 }
 
 static bool block_trains(const struct sg_block *b)
 {
-	bool yes = attention_trains(b) || b->dnorm[1];
+	bool yes = attention_trains(b) || b->norm[1].d || b->shift[1].d;
 
 	for (int i = SG_GATE; i <= SG_DOWN; i++)
 		yes |= linear_trains(&b->lin[i]);
@@ -44,12 +47,15 @@ static void *piece(struct carve *c, size_t n, size_t size)
 	return p;
 }
 
-static void carve_tape(struct carve *c, struct sg_tape *t, const struct sg_block *b, size_t d, size_t N)
+static void carve_tape(struct carve *c, struct sg_tape *t, const struct sg_block *b, const struct sg_desc *desc,
+		       size_t N)
 {
-	size_t q = b->heads * b->head_dim, kv = b->kv_heads * b->head_dim, f = sizeof(float);
+	size_t q = b->heads * b->head_dim, kv = b->kv_heads * b->head_dim, f = sizeof(float), d = desc->d;
+	size_t means = desc->layernorm ? N : 0, normed = desc->qk_norm ? N : 0;
 
 	t->x = piece(c, N * d, f);
 	t->n1 = piece(c, N * d, f);
+	t->m1 = piece(c, means, f);
 	t->r1 = piece(c, N, f);
 	t->q = piece(c, N * q, f);
 	t->k = piece(c, N * kv, f);
@@ -58,10 +64,15 @@ static void carve_tape(struct carve *c, struct sg_tape *t, const struct sg_block
 	t->lse = piece(c, N * b->heads, f);
 	t->h1 = piece(c, N * d, f);
 	t->n2 = piece(c, N * d, f);
+	t->m2 = piece(c, means, f);
 	t->r2 = piece(c, N, f);
-	t->gate = piece(c, N * b->ffn, f);
+	t->gate = piece(c, desc->gated ? N * b->ffn : 0, f);
 	t->up = piece(c, N * b->ffn, f);
 	t->glu = piece(c, N * b->ffn, f);
+	t->q0 = piece(c, normed * q, f);
+	t->k0 = piece(c, normed * kv, f);
+	t->rq = piece(c, normed * b->heads, f);
+	t->rk = piece(c, normed * b->kv_heads, f);
 }
 
 /* The largest head counts and widths of any block, for what blocks share. */
@@ -84,15 +95,16 @@ static void carve_all(struct sg_pass *p, struct carve *c)
 	struct sg_block w = widest(m);
 	struct sg_tape shared;
 
-	carve_tape(c, &shared, &w, d, N);
+	carve_tape(c, &shared, &w, &m->desc, N);
 	for (size_t i = 0; i < m->n; i++) {
 		if (p->train && i >= p->lowest)
-			carve_tape(c, &p->tape[i], m->blocks[i], d, N);
+			carve_tape(c, &p->tape[i], m->blocks[i], &m->desc, N);
 		else
 			p->tape[i] = shared;
 	}
 	p->h = piece(c, N * d, f);
 	p->hn = piece(c, N * d, f);
+	p->mh = piece(c, m->desc.layernorm ? N : 0, f);
 	p->rh = piece(c, N, f);
 	p->tmp = piece(c, N * d, f);
 	p->logits = piece(c, p->rows * m->desc.vocab, f);
@@ -110,7 +122,7 @@ static void carve_all(struct sg_pass *p, struct carve *c)
 	p->dv = piece(c, N * w.kv_heads * w.head_dim, f);
 	p->datt = piece(c, N * w.heads * w.head_dim, f);
 	p->dglu = piece(c, N * w.ffn, f);
-	p->dgate = piece(c, N * w.ffn, f);
+	p->dgate = piece(c, m->desc.gated ? N * w.ffn : 0, f);
 	p->dup = piece(c, N * w.ffn, f);
 }
 
@@ -158,7 +170,7 @@ static int hooks_fwd(struct sg_hook *h, struct sg_device *dev, float *y, const f
 static int linear_fwd(struct sg_device *dev, const struct sg_linear *l, float *y, const float *x, size_t N, bool keep)
 {
 	if (l->w.data)
-		SG_TRY(SG_CALL(dev, linear_fwd, y, x, &l->w, NULL, N, l->out, l->in, false));
+		SG_TRY(SG_CALL(dev, linear_fwd, y, x, &l->w, l->bias.v, N, l->out, l->in, false));
 	else
 		SG_TRY(SG_CALL(dev, zero, y, N * l->out));
 	return hooks_fwd(l->hooks, dev, y, x, N, keep);
@@ -173,7 +185,7 @@ static int linear_bwd(struct sg_device *dev, const struct sg_linear *l, float *d
 	else if (dx && !add)
 		SG_TRY(SG_CALL(dev, zero, dx, N * l->in));
 	if (l->dw)
-		SG_TRY(SG_CALL(dev, linear_dw, l->dw, NULL, dy, x, N, l->out, l->in));
+		SG_TRY(SG_CALL(dev, linear_dw, l->dw, l->bias.d, dy, x, N, l->out, l->in));
 	for (struct sg_hook *h = l->hooks; h; h = h->next)
 		if (dx || h->trains)
 			SG_TRY(h->bwd(h->ctx, dev, dx, dy, x, N));
@@ -189,75 +201,171 @@ static int hidden_bwd(struct sg_hook *h, struct sg_device *dev, float *dh, size_
 	return h->bwd(h->ctx, dev, dh, dh, NULL, N);
 }
 
+/* --- norms ------------------------------------------------------------------ */
+
+static int norm_fwd(struct sg_pass *p, const struct sg_vec *w, const struct sg_vec *b, float *y, float *mean,
+		    float *rstd, const float *x, size_t N)
+{
+	const struct sg_desc *d = &p->m->desc;
+
+	if (d->layernorm)
+		return SG_CALL(p->m->dev, layernorm_fwd, y, mean, rstd, x, w->v, b->v, d->eps, N, d->d);
+	return SG_CALL(p->m->dev, rmsnorm_fwd, y, rstd, x, w->v, d->eps, N, d->d);
+}
+
+static int norm_bwd(struct sg_pass *p, const struct sg_vec *w, const struct sg_vec *b, float *dx, const float *dy,
+		    const float *x, const float *mean, const float *rstd, size_t N, bool add)
+{
+	size_t d = p->m->desc.d;
+
+	if (p->m->desc.layernorm)
+		return SG_CALL(p->m->dev, layernorm_bwd, dx, w->d, b->d, dy, x, w->v, mean, rstd, N, d, add);
+	return SG_CALL(p->m->dev, rmsnorm_bwd, dx, w->d, dy, x, w->v, rstd, N, d, add);
+}
+
 /* --- one block ------------------------------------------------------------- */
 
-static int block_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, float *out, size_t N, bool keep)
+/* Queries or keys: their map, their norm, their positions. */
+static int heads_fwd(struct sg_pass *p, const struct sg_linear *l, const struct sg_vec *norm, float *y, float *y0,
+		     float *rstd, const float *x, size_t N, size_t heads, size_t K, bool keep)
+{
+	const struct sg_desc *d = &p->m->desc;
+	struct sg_device *dev = p->m->dev;
+
+	SG_TRY(linear_fwd(dev, l, d->qk_norm ? y0 : y, x, N, keep));
+	if (d->qk_norm)
+		SG_TRY(SG_CALL(dev, rmsnorm_fwd, y, rstd, y0, norm->v, d->eps, N * heads, K));
+	if (d->rotary)
+		SG_TRY(SG_CALL(dev, rope, y, p->begin, p->m->inv_freq, 1.0f, N, heads, K, d->rotary, heads * K));
+	return d->rope_gain == 1 ? 0 : SG_CALL(dev, scale, y, y, d->rope_gain, N * heads * K);
+}
+
+/* And back: dy becomes the gradient of positions and norm's input, through `room`
+ * where there is a norm; *out is where it is then. */
+static int heads_bwd(struct sg_pass *p, const struct sg_vec *norm, float **out, float *dy, float *room,
+		     const float *y0, const float *rstd, size_t N, size_t heads, size_t K)
+{
+	const struct sg_desc *d = &p->m->desc;
+	struct sg_device *dev = p->m->dev;
+
+	*out = dy;
+	if (d->rope_gain != 1)
+		SG_TRY(SG_CALL(dev, scale, dy, dy, d->rope_gain, N * heads * K));
+	if (d->rotary)
+		SG_TRY(SG_CALL(dev, rope, dy, p->begin, p->m->inv_freq, -1.0f, N, heads, K, d->rotary, heads * K));
+	if (!d->qk_norm)
+		return 0;
+	*out = room;
+	return SG_CALL(dev, rmsnorm_bwd, room, norm->d, dy, y0, norm->v, rstd, N * heads, K, false);
+}
+
+/* t->h1 = t->x + attention */
+static int attention_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, size_t N, bool keep)
 {
 	struct sg_device *dev = p->m->dev;
 	size_t d = p->m->desc.d, H = b->heads, G = b->kv_heads, K = b->head_dim;
-	float eps = p->m->desc.eps;
 
-	SG_TRY(SG_CALL(dev, rmsnorm_fwd, t->n1, t->r1, t->x, b->norm[0], eps, N, d));
-	SG_TRY(linear_fwd(dev, &b->lin[SG_Q], t->q, t->n1, N, keep));
-	SG_TRY(linear_fwd(dev, &b->lin[SG_K], t->k, t->n1, N, keep));
+	SG_TRY(norm_fwd(p, &b->norm[0], &b->shift[0], t->n1, t->m1, t->r1, t->x, N));
+	SG_TRY(heads_fwd(p, &b->lin[SG_Q], &b->qk[0], t->q, t->q0, t->rq, t->n1, N, H, K, keep));
+	SG_TRY(heads_fwd(p, &b->lin[SG_K], &b->qk[1], t->k, t->k0, t->rk, t->n1, N, G, K, keep));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_V], t->v, t->n1, N, keep));
-	SG_TRY(SG_CALL(dev, rope, t->q, p->begin, p->m->inv_freq, 1.0f, N, H, K, K, H * K));
-	SG_TRY(SG_CALL(dev, rope, t->k, p->begin, p->m->inv_freq, 1.0f, N, G, K, K, G * K));
 	SG_TRY(SG_CALL(dev, attn_fwd, t->att, t->lse, t->q, t->k, t->v, p->begin, N, H, G, K));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_O], p->tmp, t->att, N, keep));
 	SG_TRY(SG_CALL(dev, copy, t->h1, t->x, N * d));
-	SG_TRY(SG_CALL(dev, add, t->h1, p->tmp, N * d));
-
-	SG_TRY(SG_CALL(dev, rmsnorm_fwd, t->n2, t->r2, t->h1, b->norm[1], eps, N, d));
-	SG_TRY(linear_fwd(dev, &b->lin[SG_GATE], t->gate, t->n2, N, keep));
-	SG_TRY(linear_fwd(dev, &b->lin[SG_UP], t->up, t->n2, N, keep));
-	SG_TRY(SG_CALL(dev, glu_fwd, t->glu, t->gate, t->up, p->m->desc.act, N * b->ffn));
-	SG_TRY(linear_fwd(dev, &b->lin[SG_DOWN], p->tmp, t->glu, N, keep));
-	SG_TRY(SG_CALL(dev, copy, out, t->h1, N * d));
-	SG_TRY(SG_CALL(dev, add, out, p->tmp, N * d));
-	return hooks_fwd(b->out, dev, out, out, N, keep);
+	return SG_CALL(dev, add, t->h1, p->tmp, N * d);
 }
 
+/* What the MLP's norm reads. */
+static const float *mlp_input(const struct sg_pass *p, const struct sg_tape *t)
+{
+	return p->m->desc.parallel ? t->x : t->h1;
+}
+
+/* out = t->h1 + MLP */
+static int mlp_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, float *out, size_t N, bool keep)
+{
+	struct sg_device *dev = p->m->dev;
+	size_t d = p->m->desc.d;
+
+	SG_TRY(norm_fwd(p, &b->norm[1], &b->shift[1], t->n2, t->m2, t->r2, mlp_input(p, t), N));
+	if (p->m->desc.gated)
+		SG_TRY(linear_fwd(dev, &b->lin[SG_GATE], t->gate, t->n2, N, keep));
+	SG_TRY(linear_fwd(dev, &b->lin[SG_UP], t->up, t->n2, N, keep));
+	if (p->m->desc.gated)
+		SG_TRY(SG_CALL(dev, glu_fwd, t->glu, t->gate, t->up, p->m->desc.act, N * b->ffn));
+	else
+		SG_TRY(SG_CALL(dev, act_fwd, t->glu, t->up, p->m->desc.act, N * b->ffn));
+	SG_TRY(linear_fwd(dev, &b->lin[SG_DOWN], p->tmp, t->glu, N, keep));
+	SG_TRY(SG_CALL(dev, copy, out, t->h1, N * d));
+	return SG_CALL(dev, add, out, p->tmp, N * d);
+}
+
+static int block_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, float *out, size_t N, bool keep)
+{
+	SG_TRY(attention_fwd(p, b, t, N, keep));
+	SG_TRY(mlp_fwd(p, b, t, out, N, keep));
+	return hooks_fwd(b->out, p->m->dev, out, out, N, keep);
+}
+
+/* Adds to p->dh what comes back through the MLP's norm. */
 static int mlp_bwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, size_t N, bool below)
 {
 	struct sg_device *dev = p->m->dev;
-	float *dn = below || b->dnorm[1] ? p->dn : NULL;
+	bool gated = p->m->desc.gated;
+	float *dn = below || b->norm[1].d || b->shift[1].d ? p->dn : NULL;
 
 	SG_TRY(linear_bwd(dev, &b->lin[SG_DOWN], p->dglu, p->dh, t->glu, N, false));
-	SG_TRY(SG_CALL(dev, glu_bwd, p->dgate, p->dup, p->dglu, t->gate, t->up, p->m->desc.act, N * b->ffn));
-	SG_TRY(linear_bwd(dev, &b->lin[SG_GATE], dn, p->dgate, t->n2, N, false));
-	SG_TRY(linear_bwd(dev, &b->lin[SG_UP], dn, p->dup, t->n2, N, true));
+	if (gated) {
+		SG_TRY(SG_CALL(dev, glu_bwd, p->dgate, p->dup, p->dglu, t->gate, t->up, p->m->desc.act, N * b->ffn));
+		SG_TRY(linear_bwd(dev, &b->lin[SG_GATE], dn, p->dgate, t->n2, N, false));
+	} else {
+		SG_TRY(SG_CALL(dev, act_bwd, p->dup, p->dglu, t->up, p->m->desc.act, N * b->ffn));
+	}
+	SG_TRY(linear_bwd(dev, &b->lin[SG_UP], dn, p->dup, t->n2, N, gated));
 	if (!dn)
 		return 0;
-	return SG_CALL(dev, rmsnorm_bwd, p->dh, b->dnorm[1], dn, t->h1, b->norm[1], t->r2, N, p->m->desc.d, true);
+	return norm_bwd(p, &b->norm[1], &b->shift[1], p->dh, dn, mlp_input(p, t), t->m2, t->r2, N, true);
 }
 
+/* Adds to p->dh what comes back through attention, whose output's gradient is in p->datt. */
 static int attention_bwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, size_t N, bool below)
 {
 	struct sg_device *dev = p->m->dev;
 	size_t H = b->heads, G = b->kv_heads, K = b->head_dim;
-	float *dn = below || b->dnorm[0] ? p->dn : NULL;
+	float *dn = below || b->norm[0].d || b->shift[0].d ? p->dn : NULL, *dq, *dk;
 
-	SG_TRY(linear_bwd(dev, &b->lin[SG_O], p->datt, p->dh, t->att, N, false));
 	SG_TRY(SG_CALL(dev, attn_bwd, p->dq, p->dk, p->dv, p->datt, t->att, t->lse, t->q, t->k, t->v, p->begin,
 		       N, H, G, K));
-	SG_TRY(SG_CALL(dev, rope, p->dq, p->begin, p->m->inv_freq, -1.0f, N, H, K, K, H * K));
-	SG_TRY(SG_CALL(dev, rope, p->dk, p->begin, p->m->inv_freq, -1.0f, N, G, K, K, G * K));
-	SG_TRY(linear_bwd(dev, &b->lin[SG_Q], dn, p->dq, t->n1, N, false));
-	SG_TRY(linear_bwd(dev, &b->lin[SG_K], dn, p->dk, t->n1, N, true));
+	SG_TRY(heads_bwd(p, &b->qk[0], &dq, p->dq, p->datt, t->q0, t->rq, N, H, K));
+	SG_TRY(linear_bwd(dev, &b->lin[SG_Q], dn, dq, t->n1, N, false));
+	SG_TRY(heads_bwd(p, &b->qk[1], &dk, p->dk, p->datt, t->k0, t->rk, N, G, K));
+	SG_TRY(linear_bwd(dev, &b->lin[SG_K], dn, dk, t->n1, N, true));
 	SG_TRY(linear_bwd(dev, &b->lin[SG_V], dn, p->dv, t->n1, N, true));
 	if (!dn)
 		return 0;
-	return SG_CALL(dev, rmsnorm_bwd, p->dh, b->dnorm[0], dn, t->x, b->norm[0], t->r1, N, p->m->desc.d, true);
+	return norm_bwd(p, &b->norm[0], &b->shift[0], p->dh, dn, t->x, t->m1, t->r1, N, true);
 }
 
-/* dh: of the block's output on entry, of its input on return (if `below`). */
+/* p->datt from p->dh */
+static int output_bwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, size_t N)
+{
+	return linear_bwd(p->m->dev, &b->lin[SG_O], p->datt, p->dh, t->att, N, false);
+}
+
+/*
+ * dh: of the block's output on entry, of its input on return (if `below`). Side by
+ * side the MLP's part of the input's gradient must not reach attention's output.
+ */
 static int block_bwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, size_t N, bool below)
 {
-	bool attention = below || attention_trains(b);
+	bool attention = below || attention_trains(b), parallel = p->m->desc.parallel;
 
 	SG_TRY(hidden_bwd(b->out, p->m->dev, p->dh, N));
+	if (attention && parallel)
+		SG_TRY(output_bwd(p, b, t, N));
 	SG_TRY(mlp_bwd(p, b, t, N, attention));
+	if (attention && !parallel)
+		SG_TRY(output_bwd(p, b, t, N));
 	return attention ? attention_bwd(p, b, t, N, below) : 0;
 }
 
@@ -270,6 +378,10 @@ static int load_batch(struct sg_pass *p, const struct sg_batch *b)
 
 	if (b->n > p->cap)
 		return sg_fail(SG_E_ERROR, "batch of %zu tokens in a pass for %zu", b->n, p->cap);
+	for (size_t i = 0; i < b->n; i++)
+		if (i - (size_t)b->begin[i] >= p->m->desc.max_pos)
+			return sg_fail(SG_E_REFUSED, "a text of more than %zu tokens: that is all the positions the model has",
+				       p->m->desc.max_pos);
 	SG_TRY(dev->be->put(dev, p->token, b->token, bytes));
 	SG_TRY(dev->be->put(dev, p->target, b->target, bytes));
 	return dev->be->put(dev, p->begin, b->begin, bytes);
@@ -282,12 +394,14 @@ static int trunk_fwd(struct sg_pass *p, size_t N)
 	float *x = m->n ? p->tape[0].x : p->h;
 
 	SG_TRY(SG_CALL(m->dev, embed_fwd, x, &m->embed, p->token, N, m->desc.d));
+	if (m->pos.data)
+		SG_TRY(SG_CALL(m->dev, pos_fwd, x, &m->pos, p->begin, m->desc.pos_first, N, m->desc.d));
 	for (size_t i = 0; i < m->n; i++) {
 		float *out = i + 1 < m->n ? p->tape[i + 1].x : p->h;
 
 		SG_TRY(block_fwd(p, m->blocks[i], &p->tape[i], out, N, p->train && i >= p->lowest));
 	}
-	return SG_CALL(m->dev, rmsnorm_fwd, p->hn, p->rh, p->h, m->norm, m->desc.eps, N, m->desc.d);
+	return norm_fwd(p, &m->norm, &m->shift, p->hn, p->mh, p->rh, p->h, N);
 }
 
 /* Loss of rows at..at+n; with `grad` also d(hn) of them into p->dn. */
@@ -346,7 +460,7 @@ int sg_pass_train(struct sg_pass *p, const struct sg_batch *b, float weight, flo
 	SG_TRY(head_all(p, N, true, loss));
 	if (p->lowest >= m->n)
 		return 0;
-	SG_TRY(SG_CALL(m->dev, rmsnorm_bwd, p->dh, NULL, p->dn, p->h, m->norm, p->rh, N, m->desc.d, false));
+	SG_TRY(norm_bwd(p, &m->norm, &m->shift, p->dh, p->dn, p->h, p->mh, p->rh, N, false));
 	for (size_t i = m->n; i-- > p->lowest; )
 		SG_TRY(block_bwd(p, m->blocks[i], &p->tape[i], N, i > p->lowest));
 	return 0;

@@ -15,7 +15,8 @@ SG_C_BEGIN
  * into batches (gradients accumulate as one chain).
  */
 struct sg_tape {			/* of one block, [N, ...] each */
-	float *x, *n1, *r1, *q, *k, *v, *att, *lse, *h1, *n2, *r2, *gate, *up, *glu;
+	float *x, *n1, *m1, *r1, *q, *k, *v, *att, *lse, *h1, *n2, *m2, *r2, *gate, *up, *glu;
+	float *q0, *k0, *rq, *rk;	/* of normed query and key heads: what went in, 1/rms */
 };
 
 struct sg_pass {
@@ -24,7 +25,7 @@ struct sg_pass {
 	bool train;
 	size_t lowest;			/* index of the lowest block that trains; m->n: only the head */
 	struct sg_tape *tape;		/* m->n of them; all the same below `lowest` */
-	float *h, *hn, *rh;		/* after the last block, normed, 1/rms */
+	float *h, *hn, *mh, *rh;	/* after the last block, normed, mean, 1/deviation */
 	float *tmp, *logits, *loss, *scale;
 	float *dh, *dn, *dq, *dk, *dv, *datt, *dglu, *dgate, *dup;
 	int32_t *token, *target, *begin;

@@ -22,6 +22,8 @@ static int each_of_block(struct sg_model *m, struct sg_block *b, site_fn *fn, vo
 
 	for (int j = 0; !rc && j < SG_LINEARS; j++) {
 		s.lin = &b->lin[j];
+		if (!s.lin->out)
+			continue;
 		s.in = s.lin->in;
 		s.out = s.lin->out;
 		snprintf(name, sizeof(name), "%s.%s", b->name, sg_linear_names[j]);
