@@ -52,7 +52,7 @@ static int prepare(struct export *e, struct sg_repo *r, const struct sg_export_o
 static int answer(struct sg_export_info *out, const struct export *e)
 {
 	strcpy(out->state, e->view.state);
-	out->tensors = e->fold.n;
+	out->tensors = e->fold.n_whole;
 	out->layers = e->fold.desc.layers;
 	out->bytes = sg_fold_bytes(&e->fold);
 	return sg_fold_table_of(&out->table, &e->fold);

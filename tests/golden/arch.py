@@ -3,6 +3,9 @@
 
 usage: arch.py FOLDER [SEED [SIZE]]
 
+Every folder in FOLDER is first read as a model by itself, of which only logits and loss
+are wanted.
+
 FOLDER gets for each case <case>.safetensors, the model as transformers stores it, and
 <case>.want.safetensors: ids [2,T], logits and loss of the next tokens, LoRA factors A
 and B by site (layers.0.attn.q ...), the gradients dA and dB of the mean loss there, the
@@ -24,7 +27,7 @@ except ImportError:
     sys.exit(77)
 from torch import nn
 
-LR, DECAY, EPS, RANK, ALPHA, STEPS = 1e-2, 0.01, 1e-6, 2, 6, 10
+LR, DECAY, EPS, RANK, ALPHA, STEPS = 2e-3, 0.01, 1e-6, 2, 6, 10
 
 
 def cases(size):
@@ -140,7 +143,7 @@ def one(folder, name, config, dtype, old, seed):
     with torch.no_grad():
         for key, p in model.named_parameters():
             if p.dim() > 1:
-                p.copy_(torch.randn_like(p) * (0.7 if "embed" in key or "wte" in key or "lm_head" in key else 1.2 / p.shape[-1] ** 0.5))
+                p.copy_(torch.randn_like(p) * (0.4 if "embed" in key or "wte" in key or "lm_head" in key else 1.2 / p.shape[-1] ** 0.5))
             elif key.endswith("bias"):
                 p.copy_(torch.randn_like(p) * 0.2)
             else:
@@ -195,12 +198,30 @@ def one(folder, name, config, dtype, old, seed):
                         "rank": str(RANK), "alpha": str(ALPHA)})
 
 
+def folder_case(folder, name):
+    path = os.path.join(folder, name)
+    model, info = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"], info
+    torch.manual_seed(5)
+    ids = torch.randint(2, model.config.vocab_size, (2, 21))
+    with torch.no_grad():
+        logits = model.eval()(input_ids=ids).logits[:, :-1]
+        loss = nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1), reduction="none")
+    os.replace(os.path.join(path, "model.safetensors"), path + ".safetensors")
+    with open(os.path.join(path, "config.json")) as f:
+        save_file({"ids": ids.int(), "logits": logits.contiguous(), "loss": loss}, path + ".want.safetensors",
+                  metadata={"config": f.read()})
+
+
 def main():
     folder, seed = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
     torch.set_num_threads(2)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     os.makedirs(folder, exist_ok=True)
+    for name in sorted(os.listdir(folder)):
+        if os.path.isdir(os.path.join(folder, name)):
+            folder_case(folder, name)
     for i, (name, config, dtype, old) in enumerate(cases(int(sys.argv[3]) if len(sys.argv) > 3 else 1)):
         one(folder, name, config, dtype, old, 100 * seed + i)
 

@@ -1,0 +1,341 @@
+/*
+ * Every graft type on every architecture: no effect at the start, the gradients that
+ * finite differences give, the same bits when it comes back and none left behind, and
+ * what consolidation makes of a stack. Listed types and architectures are tested.
+ */
+#include "tests/test.h"
+#include "tests/tiny.h"
+#include "tests/tinyarch.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "graft/consolidate.h"
+#include "model/arch.h"
+#include "model/pass.h"
+#include <math.h>
+
+enum { ROWS = 13 };
+
+struct rig {
+	struct sg_checkpoint *ckpt;
+	struct sg_device dev;
+	struct sg_model m;
+	struct sg_graft *g;
+	struct sg_batch b;
+	char base[SG_SHA256_HEX];
+};
+
+static int rig_open(struct rig *r, const struct tiny_arch *a)
+{
+	memset(r, 0, sizeof(*r));
+	memset(r->base, 'a', 64);
+	SG_TRY(sg_device_open(&r->dev, "cpu", 1));
+	SG_TRY(tiny_arch_make(&r->ckpt, a, SG_F32, 1));
+	SG_TRY(sg_model_init(&r->m, r->ckpt, &r->dev));
+	return tiny_batch(&r->b, r->m.desc.vocab, 5);
+}
+
+static void rig_close(struct rig *r)
+{
+	sg_batch_release(&r->b);
+	if (r->m.dev)
+		sg_model_release(&r->m);
+	sg_graft_free(r->g);
+	sg_checkpoint_free(r->ckpt);
+	if (r->dev.be)
+		sg_device_close(&r->dev);
+}
+
+/* A new graft at the type's default sites. */
+static int rig_graft(struct rig *r, const struct sg_graft_type *t, bool trains)
+{
+	struct sg_names sites = { 0 }, hyper = { 0 };
+	int rc = sg_site_match(&sites, &r->m, t->default_sites ? t->default_sites : "slot.1");
+
+	for (const struct sg_hyper *h = t->hyper; rc >= 0 && h && h->key; h++)
+		if (!strcmp(h->key, "rank"))
+			rc = sg_names_add(&hyper, "rank=3");
+		else if (!strcmp(h->key, "width"))
+			rc = sg_names_add(&hyper, "width=5");
+	if (rc >= 0)
+		rc = sg_graft_new(&r->g, t->name, &sites, &hyper, r->base);
+	sg_names_release(&sites);
+	sg_names_release(&hyper);
+	return rc < 0 ? rc : sg_graft_attach(r->g, &r->m, ROWS, trains, 7, NULL);
+}
+
+static int rig_again(struct rig *r, struct sg_graft *from)
+{
+	struct sg_graft_source src = tiny_source(from);
+	struct sg_buf b = { 0 };
+	int rc = sg_graftfile_write(&b, &from->file);
+
+	if (rc >= 0)
+		rc = sg_graft_parse(&r->g, b.data, b.len, "test");
+	sg_buf_release(&b);
+	return rc < 0 ? rc : sg_graft_attach(r->g, &r->m, ROWS, false, 0, &src);
+}
+
+/* Moves every trained parameter off its start, so that nothing is zero by design. */
+static void shake(struct sg_graft *g)
+{
+	for (size_t i = 0; i < g->params.n; i++) {
+		struct sg_tensor *t = &g->params.t[i];
+		float *p = sg_slab_ptr(&g->params, t);
+
+		for (size_t k = 0; !t->frozen && k < t->n; k++)
+			p[k] += 0.4f * (sg_rng_uniform(11, sg_rng_stream(t->name), k) - 0.5f);
+	}
+}
+
+static int losses(float *out, struct sg_model *m, const struct sg_batch *b)
+{
+	struct sg_pass p;
+	int rc;
+
+	SG_TRY(sg_pass_init(&p, m, ROWS, false));
+	rc = sg_pass_loss(&p, b, out);
+	sg_pass_release(&p);
+	return rc;
+}
+
+static double total(const float *loss)
+{
+	double sum = 0;
+
+	for (int i = 0; i < ROWS; i++)
+		sum += loss[i];
+	return sum;
+}
+
+TEST(every_architecture_has_a_tiny_model)
+{
+	for (const struct sg_arch *const *a = sg_archs; *a; a++)
+		CHECK((*a)->embed || tiny_arch_find((*a)->name));
+}
+
+TEST(a_graft_on_any_architecture_starts_without_effect_and_comes_back_with_the_same_bits)
+{
+	for (const struct tiny_arch *a = tiny_archs; a->name; a++)
+		for (const struct sg_graft_type *const *t = sg_graft_types; *t; t++) {
+			float base[ROWS], start[ROWS], with[ROWS], again[ROWS], without[ROWS];
+			struct rig r, second, third;
+
+			PASS(rig_open(&r, a));
+			PASS(losses(base, &r.m, &r.b));
+			PASS(rig_graft(&r, *t, false));
+			PASS(losses(start, &r.m, &r.b));
+			for (int i = 0; i < ROWS; i++)
+				CHECK(base[i] == start[i]);
+			shake(r.g);
+			PASS(sg_graft_seal(r.g));
+			PASS(losses(with, &r.m, &r.b));
+			CHECK(memcmp(base, with, sizeof(base)));
+			PASS(rig_open(&second, a));
+			PASS(rig_again(&second, r.g));
+			PASS(losses(again, &second.m, &second.b));
+			CHECK(!memcmp(with, again, sizeof(with)));
+			PASS(rig_open(&third, a));
+			PASS(losses(without, &third.m, &third.b));
+			CHECK(!memcmp(base, without, sizeof(base)));
+			rig_close(&third);
+			rig_close(&second);
+			rig_close(&r);
+		}
+}
+
+/* Worst difference between a tensor's gradient and central differences, by the
+ * gradient's norm; a few elements of each tensor, spread. */
+static int gradient_error(double *worst, struct rig *r, float h)
+{
+	struct sg_pass pass;
+	float loss[ROWS];
+
+	*worst = 0;
+	SG_TRY(sg_pass_init(&pass, &r->m, ROWS, true));
+	SG_TRY(sg_pass_train(&pass, &r->b, 1.0f, loss));
+	for (size_t i = 0; i < r->g->params.n; i++) {
+		struct sg_tensor *t = &r->g->params.t[i];
+		float *p = sg_slab_ptr(&r->g->params, t), *d = r->g->grads.data + t->at;
+		double diff = 0, norm = 0, all = 0;
+		size_t step = SG_MAX(t->n / 7, 1);
+
+		for (size_t k = 0; !t->frozen && k < t->n; k++)
+			all += (double)d[k] * d[k];
+		for (size_t k = 0; !t->frozen && k < t->n; k += step) {
+			float old = p[k];
+			double up, down, fd;
+
+			p[k] = old + h;
+			SG_TRY(sg_pass_loss(&pass, &r->b, loss));
+			up = total(loss);
+			p[k] = old - h;
+			SG_TRY(sg_pass_loss(&pass, &r->b, loss));
+			down = total(loss);
+			p[k] = old;
+			fd = (up - down) / (2.0 * (double)h);
+			diff += (fd - d[k]) * (fd - d[k]);
+			norm += fd * fd;
+		}
+		/* the bias of keys moves every score of a query alike: no gradient */
+		if (!t->frozen && strstr(t->name, "attn.k.bias") && !r->m.desc.qk_norm && !r->m.desc.rotary) {
+			*worst = SG_MAX(*worst, sqrt(diff) + sqrt(all));
+			continue;
+		}
+		if (!t->frozen && norm == 0)
+			return sg_fail(SG_E_ERROR, "tensor '%s' has no gradient", t->name);
+		if (!t->frozen)
+			*worst = SG_MAX(*worst, sqrt(diff / norm));
+	}
+	sg_pass_release(&pass);
+	return 0;
+}
+
+TEST(gradients_of_every_graft_type_on_every_architecture_match_finite_differences)
+{
+	for (const struct tiny_arch *a = tiny_archs; a->name; a++)
+		for (const struct sg_graft_type *const *t = sg_graft_types; *t; t++) {
+			double worst = 1, most = a->smooth ? 1e-2 : 6e-2;
+			struct rig r;
+
+			PASS(rig_open(&r, a));
+			PASS(rig_graft(&r, *t, true));
+			shake(r.g);
+			PASS(gradient_error(&worst, &r, a->smooth ? 4e-3f : 1e-3f));
+			if (worst > most)
+				printf("# %s on %s: %g\n", (*t)->name, a->name, worst);
+			CHECK(worst <= most);
+			rig_close(&r);
+		}
+}
+
+TEST(a_slot_below_is_trained_through_every_block)
+{
+	for (const struct tiny_arch *a = tiny_archs; a->name; a++) {
+		double worst = 1, most = a->smooth ? 1e-2 : 6e-2;
+		struct sg_names sites = { 0 };
+		struct rig r;
+
+		PASS(rig_open(&r, a));
+		PASS(sg_names_add(&sites, "slot.0"));
+		PASS(sg_graft_new(&r.g, "layer", &sites, NULL, r.base));
+		sg_names_release(&sites);
+		PASS(sg_graft_attach(r.g, &r.m, ROWS, true, 7, NULL));
+		shake(r.g);
+		PASS(gradient_error(&worst, &r, a->smooth ? 4e-3f : 1e-3f));
+		if (worst > most)
+			printf("# %s: %g\n", a->name, worst);
+		CHECK(worst <= most);
+		rig_close(&r);
+	}
+}
+
+/* --- consolidation --------------------------------------------------------------- */
+
+static int make(struct sg_graft **out, struct rig *r, const char *type, const char *site)
+{
+	struct sg_names sites = { 0 }, hyper = { 0 };
+	struct sg_graft *g = NULL;
+	int rc = sg_site_match(&sites, &r->m, site);
+
+	if (rc >= 0 && strcmp(type, "layer"))
+		rc = sg_names_add(&hyper, "rank=2");
+	if (rc >= 0)
+		rc = sg_graft_new(&g, type, &sites, &hyper, r->base);
+	if (rc >= 0)
+		rc = sg_graft_attach(g, &r->m, ROWS, false, 3, NULL);
+	if (rc >= 0) {
+		shake(g);
+		rc = sg_graft_seal(g);
+	}
+	sg_names_release(&sites);
+	sg_names_release(&hyper);
+	if (rc < 0)
+		sg_graft_free(g);
+	else
+		*out = g;
+	return rc;
+}
+
+/* Changes of linear maps, a new layer, and changes inside that layer, as one folder;
+ * losses of the stack and of what is read back. */
+static int fold(float *with, float *back, struct rig *r, struct sg_graft **made, const char *dir, bool head)
+{
+	struct sg_graft_source src[4];
+	struct sg_graft *g[4];
+	struct sg_composed c = { 0 };
+	struct sg_checkpoint *got = NULL;
+	struct sg_fold f = { 0 };
+	struct sg_model m = { 0 };
+	size_t n = head ? 4 : 3;
+	char site[80];
+	int rc;
+
+	SG_TRY(make(&made[0], r, "lora", "layers.*.attn.*,layers.*.mlp.*"));
+	SG_TRY(make(&made[1], r, "layer", "slot.1"));
+	snprintf(site, sizeof(site), "grown.new.attn.q,grown.new.mlp.up");
+	SG_TRY(sg_names_add(&made[1]->file.requires, made[0]->id));
+	SG_TRY(sg_graftfile_id(made[1]->id, &made[1]->file));
+	snprintf(r->m.blocks[1]->name, sizeof(r->m.blocks[1]->name), "grown.%.16s", made[1]->id);
+	snprintf(site, sizeof(site), "grown.%.16s.attn.q,grown.%.16s.mlp.up", made[1]->id, made[1]->id);
+	SG_TRY(make(&made[2], r, "lora", site));
+	SG_TRY(sg_names_add(&made[2]->file.requires, made[1]->id));
+	SG_TRY(sg_graftfile_id(made[2]->id, &made[2]->file));
+	if (head)
+		SG_TRY(make(&made[3], r, "lora", "head"));
+	for (size_t i = 0; i < n; i++) {
+		struct sg_buf b = { 0 };
+
+		SG_TRY(sg_graftfile_write(&b, &made[i]->file));
+		SG_TRY(sg_graft_parse(&g[i], b.data, b.len, "test"));
+		src[i] = tiny_source(made[i]);
+		sg_buf_release(&b);
+	}
+	SG_TRY(sg_compose(&c, r->ckpt, &r->dev, ROWS, g, src, n));
+	rc = losses(with, &c.model, &r->b);
+	if (rc >= 0)
+		rc = sg_fold_init(&f, r->ckpt, &c, SG_FOLD_LINEAR | SG_FOLD_LAYERS, SG_DTYPE_COUNT);
+	if (rc >= 0)
+		rc = sg_fold_write(&f, dir);
+	if (rc >= 0)
+		rc = sg_checkpoint_open(&got, dir);
+	if (rc >= 0)
+		rc = sg_fold_verify(&f, got);
+	if (rc >= 0)
+		rc = sg_model_init(&m, got, &r->dev);
+	if (rc >= 0)
+		rc = losses(back, &m, &r->b);
+	if (m.dev)
+		sg_model_release(&m);
+	sg_fold_release(&f);
+	sg_composed_release(&c);
+	sg_checkpoint_free(got);
+	return rc;
+}
+
+TEST(a_stack_on_every_architecture_becomes_a_base_of_its_kind)
+{
+	for (const struct tiny_arch *a = tiny_archs; a->name; a++)
+		for (int head = 0; head < 2; head++) {
+			struct sg_graft *made[4] = { NULL };
+			float with[ROWS], back[ROWS];
+			double worst = 0;
+			struct rig r;
+			char dir[300];
+
+			PASS(rig_open(&r, a));
+			snprintf(dir, sizeof(dir), "%s/%s-%d", sg_test_dir(), a->name, head);
+			PASS(sg_dir_make(dir));
+			PASS(fold(with, back, &r, made, dir, head));
+			for (int i = 0; i < ROWS; i++)
+				worst = SG_MAX(worst, fabs((double)with[i] - (double)back[i]));
+			if (worst > 2e-5)
+				printf("# %s: %g\n", a->name, worst);
+			CHECK(worst <= 2e-5);
+			sg_model_release(&r.m);
+			r.m.dev = NULL;
+			for (int i = 0; i < 4; i++)
+				sg_graft_free(made[i]);
+			rig_close(&r);
+		}
+}
