@@ -5,6 +5,9 @@
 #include "model/tok_impl.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "model/tok_nfc.h"
+#include "model/tok_uni.h"
+#include "model/tok_utf8.h"
 
 /* By first byte, then the longest first: the first that fits is the longest. */
 static int by_pattern(const void *x, const void *y)
@@ -32,6 +35,14 @@ int sg_tok_finder_init(struct sg_tok_finder *f, const struct sg_tok_added *list,
 		if (list[i].normalized == normalized && list[i].n)
 			f->list[f->n++] = &list[i];
 	qsort(f->list, f->n, sizeof(*f->list), by_pattern);
+	for (size_t i = 0; i < f->n; i++) {
+		uint64_t *second = f->second[(unsigned char)*f->list[i]->pattern];
+		unsigned char c = f->list[i]->n > 1 ? (unsigned char)f->list[i]->pattern[1] : 0;
+
+		if (f->list[i]->n == 1)
+			memset(second, 0xff, sizeof(f->second[0]));
+		second[c / 64] |= (uint64_t)1 << c % 64;
+	}
 	for (size_t c = 0; c < 257; c++) {
 		while (k < f->n && (unsigned char)*f->list[k]->pattern < c)
 			k++;
@@ -45,8 +56,10 @@ const struct sg_tok_added *sg_tok_find(const struct sg_tok_finder *f, const char
 	if (!f->n)
 		return NULL;
 	for (size_t i = *at; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
+		unsigned char c = (unsigned char)s[i], d = i + 1 < n ? (unsigned char)s[i + 1] : 0;
 
+		if (!(f->second[c][d / 64] >> d % 64 & 1))
+			continue;
 		for (uint32_t k = f->first[c]; k < f->first[c + 1]; k++) {
 			const struct sg_tok_added *a = f->list[k];
 
@@ -57,6 +70,17 @@ const struct sg_tok_added *sg_tok_find(const struct sg_tok_finder *f, const char
 		}
 	}
 	return NULL;
+}
+
+bool sg_tok_stands_alone(const char *s, size_t n, size_t at, size_t len)
+{
+	size_t k = at, end = at + len;
+
+	while (k && ((unsigned char)s[--k] & 0xc0) == 0x80)
+		;
+	if (k < at && sg_uni(sg_utf8_char(s + k, at - k)) & SG_UNI_WORD)
+		return false;
+	return end == n || !(sg_uni(sg_utf8_char(s + end, sg_utf8_size((unsigned char)s[end]))) & SG_UNI_WORD);
 }
 
 void sg_tok_finder_release(struct sg_tok_finder *f)
@@ -93,6 +117,8 @@ int sg_tok_steps(const struct sg_tok_step *step, size_t n_steps, struct sg_buf *
 				rc = sg_buf_add(&a, step[i].to, step[i].to_len);
 			if (rc >= 0)
 				rc = sg_buf_add(&a, out->data, out->len);
+		} else if (step[i].kind == SG_TOK_NFC) {
+			rc = sg_nfc(&a, out->data, out->len);
 		} else {
 			rc = replace_all(&step[i], &a, out->data, out->len);
 		}

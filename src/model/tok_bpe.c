@@ -149,12 +149,22 @@ out:
 	return rc;
 }
 
+int sg_bpe_merge(const struct sg_bpe *b, int32_t *sym, size_t *n)
+{
+	struct part p = { .sym = sym, .n = *n };
+	int rc = 0;
+
+	if (p.n > SHORT)
+		rc = merge_long(b, &p);
+	else
+		merge_short(b, &p);
+	*n = p.n;
+	return rc;
+}
+
 static int flush(const struct sg_bpe *b, struct sg_ids *out, struct part *p)
 {
-	if (p->n > SHORT)
-		SG_TRY(merge_long(b, p));
-	else
-		merge_short(b, p);
+	SG_TRY(sg_bpe_merge(b, p->sym, &p->n));
 	for (size_t i = 0; i < p->n; i++)
 		SG_TRY(sg_ids_add(out, p->sym[i]));
 	p->n = 0;

@@ -29,8 +29,10 @@ static inline uint64_t sg_bpe_key(int32_t a, int32_t b)
 	return ((uint64_t)(uint32_t)a << 32 | (uint32_t)b) + 1;
 }
 
-/* Fill byte, chars and reach from vocab and merges. */
+/* Fill byte, chars and reach from vocab and merges: for sg_bpe_word only. */
 int sg_bpe_prepare(struct sg_bpe *b);
+/* Join n symbols in place. */
+int sg_bpe_merge(const struct sg_bpe *b, int32_t *sym, size_t *n);
 /* Append the ids of a word of valid UTF-8. */
 int sg_bpe_word(const struct sg_bpe *b, struct sg_ids *out, const char *s, size_t n);
 void sg_bpe_release(struct sg_bpe *b);

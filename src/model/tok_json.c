@@ -3,34 +3,31 @@
  * either read or refused by name: a tokenizer that is nearly right would make
  * every number measured with it wrong.
  */
-#include "model/tok_impl.h"
+#include "model/tok_json.h"
 #include "base/error.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "model/tok_utf8.h"
 
-static int unsupported(const char *what, const char *part, const char *name)
+int sg_tokj_unsupported(const char *what, const char *part, const char *name)
 {
 	return sg_fail(SG_E_UNSUPPORTED, "tokenizer '%s' needs the %s '%s', which is not there yet", what, part, name);
 }
 
-static int corrupt(const char *what, const char *why)
+int sg_tokj_corrupt(const char *what, const char *why)
 {
 	return sg_fail(SG_E_CORRUPT, "tokenizer '%s': %s", what, why);
 }
 
-static bool is_null(const struct sg_json *j)
+bool sg_tokj_is_null(const struct sg_json *j)
 {
 	return !j || j->type == SG_JSON_NULL;
 }
 
-static bool is_str(const struct sg_json *j, const char *s)
+bool sg_tokj_is(const struct sg_json *j, const char *s)
 {
 	return j && j->type == SG_JSON_STRING && j->len == strlen(s) && !memcmp(j->str, s, j->len);
 }
 
-/* The "type" of a part, "" when there is none. */
-static const char *type_of(const struct sg_json *j)
+const char *sg_tokj_type(const struct sg_json *j)
 {
 	const char *s = "";
 	const struct sg_json *k = sg_json_get(j, "type");
@@ -38,27 +35,37 @@ static const char *type_of(const struct sg_json *j)
 	return k && k->type == SG_JSON_STRING ? k->str : s;
 }
 
-static int copy(char **out, size_t *n, const struct sg_json *j, const char *what)
+int sg_tokj_copy(char **out, size_t *n, const struct sg_json *j, const char *what)
 {
 	if (!j || j->type != SG_JSON_STRING)
-		return corrupt(what, "a string is missing");
+		return sg_tokj_corrupt(what, "a string is missing");
 	*out = sg_strndup(j->str, j->len);
 	*n = j->len;
 	return *out ? 0 : -SG_E_NOMEM;
 }
 
-static int count(const struct sg_json *j, const char *key, int64_t hi, const char *what, int64_t *out)
+int sg_tokj_count(const struct sg_json *j, const char *key, int64_t hi, const char *what, int64_t *out)
 {
 	int rc = sg_json_i64(j, key, 0, hi, out);
 
 	return rc < 0 ? sg_fail_in(rc, "tokenizer '%s'", what) : 0;
 }
 
-static int flag(const struct sg_json *j, const char *key, const char *what, bool *out)
+int sg_tokj_flag(const struct sg_json *j, const char *key, const char *what, bool *out)
 {
 	int rc = sg_json_bool(j, key, out);
 
 	return rc < 0 ? sg_fail_in(rc, "tokenizer '%s'", what) : 0;
+}
+
+const struct sg_json *sg_tokj_parts(const struct sg_json *j, const char *list)
+{
+	return strcmp(sg_tokj_type(j), "Sequence") ? j : sg_json_get(j, list) ? sg_json_get(j, list)->child : NULL;
+}
+
+const struct sg_json *sg_tokj_next(const struct sg_json *whole, const struct sg_json *p)
+{
+	return p == whole ? NULL : p->next;
 }
 
 /* ---- model ---- */
@@ -72,7 +79,7 @@ static size_t id_limit(size_t count_)
 static int read_vocab(struct sg_vocab *v, const struct sg_json *j, const char *what)
 {
 	if (!j || j->type != SG_JSON_OBJECT)
-		return corrupt(what, "model.vocab is no object");
+		return sg_tokj_corrupt(what, "model.vocab is no object");
 	SG_TRY(sg_vocab_init(v, id_limit(j->n), j->n));
 	for (const struct sg_json *e = j->child; e; e = e->next) {
 		int rc;
@@ -118,7 +125,7 @@ static int read_merges(struct sg_bpe *b, const struct sg_json *j, const char *wh
 	int rc = 0;
 
 	if (!j || j->type != SG_JSON_ARRAY)
-		return corrupt(what, "model.merges is no array");
+		return sg_tokj_corrupt(what, "model.merges is no array");
 	SG_TRY(sg_pairs_init(&b->merges, j->n));
 	for (const struct sg_json *m = j->child; m && rc >= 0; m = m->next, n++) {
 		const char *l, *r;
@@ -148,19 +155,6 @@ static int read_merges(struct sg_bpe *b, const struct sg_json *j, const char *wh
 	return rc;
 }
 
-/* A text that has neither token nor bytes nor an unknown token would vanish. */
-static int check_covered(const struct sg_bpe *b, const char *what)
-{
-	int have = 0;
-
-	for (int i = 0; i < 256; i++)
-		have += b->byte[i] >= 0;
-	if (b->unk < 0 && !(b->byte_fallback && have == 256))
-		return sg_fail(SG_E_UNSUPPORTED, "tokenizer '%s' drops characters that it does not know: it has neither "
-			       "an unknown token nor one for every byte", what);
-	return 0;
-}
-
 static int read_model(struct sg_bpe *b, const struct sg_json *m, const char *what)
 {
 	static const char *const affix[] = { "continuing_subword_prefix", "end_of_word_suffix" };
@@ -168,133 +162,26 @@ static int read_model(struct sg_bpe *b, const struct sg_json *m, const char *wha
 	double dropout = 0;
 
 	if (!m || m->type != SG_JSON_OBJECT)
-		return corrupt(what, "there is no model");
-	if (sg_json_get(m, "type") && strcmp(type_of(m), "BPE"))
-		return unsupported(what, "model", type_of(m));
+		return sg_tokj_corrupt(what, "there is no model");
+	if (sg_json_get(m, "type") && strcmp(sg_tokj_type(m), "BPE"))
+		return sg_tokj_unsupported(what, "model", sg_tokj_type(m));
 	for (size_t i = 0; i < SG_LEN(affix); i++)
-		if (!is_null(sg_json_get(m, affix[i])) && !is_str(sg_json_get(m, affix[i]), ""))
-			return unsupported(what, "model option", affix[i]);
+		if (!sg_tokj_is_null(sg_json_get(m, affix[i])) && !sg_tokj_is(sg_json_get(m, affix[i]), ""))
+			return sg_tokj_unsupported(what, "model option", affix[i]);
 	SG_TRY(sg_json_f64(m, "dropout", &dropout));
 	if (dropout != 0)
-		return unsupported(what, "model option", "dropout");
-	SG_TRY(flag(m, "fuse_unk", what, &b->fuse_unk));
-	SG_TRY(flag(m, "byte_fallback", what, &b->byte_fallback));
-	SG_TRY(flag(m, "ignore_merges", what, &b->whole_first));
+		return sg_tokj_unsupported(what, "model option", "dropout");
+	SG_TRY(sg_tokj_flag(m, "fuse_unk", what, &b->fuse_unk));
+	SG_TRY(sg_tokj_flag(m, "byte_fallback", what, &b->byte_fallback));
+	SG_TRY(sg_tokj_flag(m, "ignore_merges", what, &b->whole_first));
 	SG_TRY(read_vocab(&b->vocab, sg_json_get(m, "vocab"), what));
 	b->unk = -1;
-	if (!is_null(unk)) {
+	if (!sg_tokj_is_null(unk)) {
 		b->unk = unk->type == SG_JSON_STRING ? sg_vocab_find(&b->vocab, unk->str, unk->len) : -1;
 		if (b->unk < 0)
-			return corrupt(what, "the unknown token is not in the vocabulary");
+			return sg_tokj_corrupt(what, "the unknown token is not in the vocabulary");
 	}
-	SG_TRY(read_merges(b, sg_json_get(m, "merges"), what));
-	SG_TRY(sg_bpe_prepare(b));
-	return check_covered(b, what);
-}
-
-/* ---- normaliser ---- */
-
-static int add_step(struct sg_tok_step *list, size_t *n, enum sg_tok_step_kind kind, const struct sg_json *from,
-		    const struct sg_json *to, const char *what)
-{
-	struct sg_tok_step *s = &list[*n];
-
-	if (*n == SG_TOK_STEPS)
-		return unsupported(what, "long list of", "normalizers");
-	*s = (struct sg_tok_step){ .kind = kind };
-	++*n;		/* released with the tokenizer from here on */
-	if (kind == SG_TOK_REPLACE_ALL) {
-		SG_TRY(copy(&s->from, &s->from_len, from, what));
-		if (!s->from_len)
-			return corrupt(what, "an empty text cannot be replaced");
-	}
-	return copy(&s->to, &s->to_len, to, what);
-}
-
-/* {"type":"Replace","pattern":{"String":...},"content":...} */
-static int add_replace(struct sg_tok_step *list, size_t *n, const struct sg_json *j, const char *what)
-{
-	const struct sg_json *from = sg_json_get(sg_json_get(j, "pattern"), "String");
-
-	if (!from)
-		return unsupported(what, "Replace", "by regular expression");
-	return add_step(list, n, SG_TOK_REPLACE_ALL, from, sg_json_get(j, "content"), what);
-}
-
-/* Parts of a Sequence under `list`, or the part itself. */
-static const struct sg_json *parts(const struct sg_json *j, const char *list)
-{
-	return strcmp(type_of(j), "Sequence") ? j : sg_json_get(j, list) ? sg_json_get(j, list)->child : NULL;
-}
-
-static const struct sg_json *next_part(const struct sg_json *whole, const struct sg_json *p)
-{
-	return p == whole ? NULL : p->next;
-}
-
-static int read_normalizer(struct sg_tokenizer *t, const struct sg_json *j, const char *what)
-{
-	if (is_null(j))
-		return 0;
-	for (const struct sg_json *p = parts(j, "normalizers"); p; p = next_part(j, p)) {
-		const char *type = type_of(p);
-
-		if (!strcmp(type, "Prepend"))
-			SG_TRY(add_step(t->step, &t->n_steps, SG_TOK_PREPEND, NULL, sg_json_get(p, "prepend"), what));
-		else if (!strcmp(type, "Replace"))
-			SG_TRY(add_replace(t->step, &t->n_steps, p, what));
-		else
-			return unsupported(what, "normalizer", type);
-	}
-	return 0;
-}
-
-/* ---- words ---- */
-
-static int read_metaspace(struct sg_tokenizer *t, const struct sg_json *j, const char *what, bool words)
-{
-	const struct sg_json *meta = sg_json_get(j, "replacement"), *scheme = sg_json_get(j, "prepend_scheme");
-	bool prefix = true, split = true;
-	enum sg_tok_scheme s;
-
-	SG_TRY(flag(j, "add_prefix_space", what, &prefix));
-	SG_TRY(flag(j, "split", what, &split));
-	if (!meta || meta->type != SG_JSON_STRING || !meta->len || sg_utf8_size((unsigned char)*meta->str) != meta->len)
-		return corrupt(what, "the replacement of Metaspace is no character");
-	if (is_null(scheme) || is_str(scheme, "always"))
-		s = SG_TOK_ALWAYS;
-	else if (is_str(scheme, "first"))
-		s = SG_TOK_FIRST;
-	else if (is_str(scheme, "never"))
-		s = SG_TOK_NEVER;
-	else
-		return unsupported(what, "Metaspace", "with this prepend_scheme");
-	if (!prefix && !is_null(scheme) && s != SG_TOK_NEVER)
-		return corrupt(what, "add_prefix_space and prepend_scheme of Metaspace differ");
-	if (t->meta_len && (t->meta_len != meta->len || memcmp(t->meta, meta->str, meta->len)))
-		return unsupported(what, "pair of", "two different Metaspace characters");
-	memcpy(t->meta, meta->str, meta->len);
-	t->meta_len = meta->len;
-	if (!words) {
-		t->back_meta = prefix && s != SG_TOK_NEVER;
-		return 0;
-	}
-	t->metaspace = true;
-	t->split = split;
-	t->scheme = prefix ? s : SG_TOK_NEVER;
-	return 0;
-}
-
-static int read_pre_tokenizer(struct sg_tokenizer *t, const struct sg_json *j, const char *what)
-{
-	if (is_null(j))
-		return 0;
-	for (const struct sg_json *p = parts(j, "pretokenizers"); p; p = next_part(j, p)) {
-		if (strcmp(type_of(p), "Metaspace") || t->metaspace)
-			return unsupported(what, "pre-tokenizer", type_of(p));
-		SG_TRY(read_metaspace(t, p, what, true));
-	}
-	return 0;
+	return read_merges(b, sg_json_get(m, "merges"), what);
 }
 
 /* ---- added tokens ---- */
@@ -306,21 +193,18 @@ static int read_added(struct sg_tokenizer *t, const struct sg_json *j, unsigned 
 	for (const struct sg_json *p = j->child; p; p = p->next) {
 		const struct sg_json *text = sg_json_get(p, "content");
 		struct sg_tok_added *a = &t->added[t->n_added];
-		bool single = false;
 		int64_t id = -1;
 
 		if (!text || text->type != SG_JSON_STRING)
-			return corrupt(what, "an added token has no content");
+			return sg_tokj_corrupt(what, "an added token has no content");
 		if (!text->len)
 			continue;
-		SG_TRY(count(p, "id", (int64_t)t->extra.ids - 1, what, &id));
-		SG_TRY(flag(p, "special", what, &a->special));
-		SG_TRY(flag(p, "normalized", what, &a->normalized));
-		SG_TRY(flag(p, "lstrip", what, &a->lstrip));
-		SG_TRY(flag(p, "rstrip", what, &a->rstrip));
-		SG_TRY(flag(p, "single_word", what, &single));
-		if (single)
-			return unsupported(what, "single_word match of added token", text->str);
+		SG_TRY(sg_tokj_count(p, "id", (int64_t)t->extra.ids - 1, what, &id));
+		SG_TRY(sg_tokj_flag(p, "special", what, &a->special));
+		SG_TRY(sg_tokj_flag(p, "normalized", what, &a->normalized));
+		SG_TRY(sg_tokj_flag(p, "lstrip", what, &a->lstrip));
+		SG_TRY(sg_tokj_flag(p, "rstrip", what, &a->rstrip));
+		SG_TRY(sg_tokj_flag(p, "single_word", what, &a->single));
 		a->id = sg_vocab_find(&t->bpe.vocab, text->str, text->len);
 		if (a->id < 0) {
 			/* the library numbers these itself, whatever the file says */
@@ -331,32 +215,9 @@ static int read_added(struct sg_tokenizer *t, const struct sg_json *j, unsigned 
 			return sg_fail(SG_E_CORRUPT, "tokenizer '%s': added token '%s' has the id %lld, which does not fit "
 				       "the vocabulary", what, text->str, (long long)id);
 		t->n_added++;
-		SG_TRY(copy(&a->pattern, &a->n, text, what));
+		SG_TRY(sg_tokj_copy(&a->pattern, &a->n, text, what));
 	}
 	return 0;
-}
-
-/* A normalised token is looked for in its normalised form. */
-static int normalise_added(struct sg_tokenizer *t)
-{
-	struct sg_buf b = { 0 };
-	int rc = 0;
-
-	for (size_t i = 0; i < t->n_added && rc >= 0; i++) {
-		struct sg_tok_added *a = &t->added[i];
-
-		if (!a->normalized || !t->n_steps)
-			continue;
-		rc = sg_tok_steps(t->step, t->n_steps, &b, a->pattern, a->n);
-		if (rc >= 0) {
-			free(a->pattern);
-			a->n = b.len;
-			a->pattern = sg_buf_detach(&b);
-			rc = a->pattern ? 0 : -SG_E_NOMEM;
-		}
-	}
-	sg_buf_release(&b);
-	return rc;
 }
 
 static int read_all_added(struct sg_tokenizer *t, const struct sg_json *j, const char *what)
@@ -365,17 +226,17 @@ static int read_all_added(struct sg_tokenizer *t, const struct sg_json *j, const
 	size_t ids;
 	int rc;
 
-	if (is_null(j))
+	if (sg_tokj_is_null(j))
 		return 0;
 	if (j->type != SG_JSON_ARRAY)
-		return corrupt(what, "added_tokens is no array");
+		return sg_tokj_corrupt(what, "added_tokens is no array");
 	ids = SG_MAX(t->bpe.vocab.n, t->bpe.vocab.used + j->n) + 1;
 	SG_TRY(sg_vocab_init(&t->extra, ids, j->n));
 	SG_TRY(SG_NEW(t->added, j->n));
 	SG_TRY(SG_NEW(seen, ids));
 	rc = read_added(t, j, seen, what);
 	free(seen);
-	return rc < 0 ? rc : normalise_added(t);
+	return rc < 0 ? rc : sg_tok_normalise_added(t);
 }
 
 /* ---- template ---- */
@@ -389,13 +250,13 @@ static int add_template_token(struct sg_tokenizer *t, const struct sg_json *post
 	if (name && name->type == SG_JSON_STRING)
 		ids = sg_json_get(sg_json_get(map, name->str), "ids");
 	if (!ids || ids->type != SG_JSON_ARRAY)
-		return corrupt(what, "the template names a token that it does not define");
+		return sg_tokj_corrupt(what, "the template names a token that it does not define");
 	for (const struct sg_json *i = ids->child; i; i = i->next) {
 		size_t n;
 
 		if (i->type != SG_JSON_NUMBER || !(i->num >= 0 && i->num < INT32_MAX) ||
 		    !sg_tok_spelling(t, (int64_t)i->num, &n))
-			return corrupt(what, "the template has an id that is no token");
+			return sg_tokj_corrupt(what, "the template has an id that is no token");
 		SG_TRY(sg_ids_add(to, (int32_t)i->num));
 	}
 	return 0;
@@ -407,84 +268,30 @@ static int read_template(struct sg_tokenizer *t, const struct sg_json *j, const 
 	bool text = false;
 
 	if (!single || single->type != SG_JSON_ARRAY || t->prefix.n || t->suffix.n)
-		return unsupported(what, "post-processor", "TemplateProcessing in this form");
+		return sg_tokj_unsupported(what, "post-processor", "TemplateProcessing in this form");
 	for (const struct sg_json *p = single->child; p; p = p->next) {
 		const struct sg_json *seq = sg_json_get(p, "Sequence"), *tok = sg_json_get(p, "SpecialToken");
 
-		if (seq && !text && is_str(sg_json_get(seq, "id"), "A"))
+		if (seq && !text && sg_tokj_is(sg_json_get(seq, "id"), "A"))
 			text = true;
 		else if (tok)
 			SG_TRY(add_template_token(t, j, tok, text ? &t->suffix : &t->prefix, what));
 		else
-			return unsupported(what, "post-processor", "TemplateProcessing in this form");
+			return sg_tokj_unsupported(what, "post-processor", "TemplateProcessing in this form");
 	}
-	return text ? 0 : corrupt(what, "the template has no place for the text");
+	return text ? 0 : sg_tokj_corrupt(what, "the template has no place for the text");
 }
 
 static int read_post(struct sg_tokenizer *t, const struct sg_json *j, const char *what)
 {
-	if (is_null(j))
+	if (sg_tokj_is_null(j))
 		return 0;
-	for (const struct sg_json *p = parts(j, "processors"); p; p = next_part(j, p)) {
+	for (const struct sg_json *p = sg_tokj_parts(j, "processors"); p; p = sg_tokj_next(j, p)) {
 		/* ByteLevel moves offsets only */
-		if (!strcmp(type_of(p), "TemplateProcessing"))
+		if (!strcmp(sg_tokj_type(p), "TemplateProcessing"))
 			SG_TRY(read_template(t, p, what));
-		else if (strcmp(type_of(p), "ByteLevel"))
-			return unsupported(what, "post-processor", type_of(p));
-	}
-	return 0;
-}
-
-/* ---- decoder ---- */
-
-static int read_strip(struct sg_tokenizer *t, const struct sg_json *p, bool fused, const char *what)
-{
-	int64_t start = 0, stop = 0;
-
-	SG_TRY(count(p, "start", INT32_MAX, what, &start));
-	SG_TRY(count(p, "stop", INT32_MAX, what, &stop));
-	if (!fused || start > 1 || stop || !is_str(sg_json_get(p, "content"), " "))
-		return unsupported(what, "decoder", "Strip in this form");
-	t->back_strip = start;
-	return 0;
-}
-
-/* Replace, ByteFallback, Fuse, Strip in this order, or Metaspace first. */
-static int read_decoder(struct sg_tokenizer *t, const struct sg_json *j, const char *what)
-{
-	int stage = 0;
-	bool fused = false;
-
-	if (is_null(j))
-		return unsupported(what, "decoder", "null");
-	for (const struct sg_json *p = parts(j, "decoders"); p; p = next_part(j, p)) {
-		static const char *const order[] = { "Metaspace", "Replace", "ByteFallback", "Fuse", "Strip" };
-		const char *type = type_of(p);
-		int k = 0;
-
-		while (k < (int)SG_LEN(order) && strcmp(type, order[k]))
-			k++;
-		if (k == SG_LEN(order) || k < stage || (k == stage && k != 1 && stage))
-			return unsupported(what, "decoder", k == SG_LEN(order) ? type : "parts in this order");
-		stage = k;
-		fused = fused || k == 3;
-		if (k == 0) {
-			SG_TRY(read_metaspace(t, p, what, false));
-			t->back[0].kind = SG_TOK_REPLACE_ALL;
-			t->n_back = 1;
-			t->back[0].from = sg_strndup(t->meta, t->meta_len);
-			t->back[0].to = sg_strdup(" ");
-			t->back[0].from_len = t->meta_len;
-			t->back[0].to_len = 1;
-			if (!t->back[0].from || !t->back[0].to)
-				return -SG_E_NOMEM;
-		} else if (k == 1) {
-			SG_TRY(add_replace(t->back, &t->n_back, p, what));
-		} else if (k == 2) {
-			t->back_bytes = true;
-		} else if (k == 4) {
-			SG_TRY(read_strip(t, p, fused, what));
-		}
+		else if (strcmp(sg_tokj_type(p), "ByteLevel"))
+			return sg_tokj_unsupported(what, "post-processor", sg_tokj_type(p));
 	}
 	return 0;
 }
@@ -492,11 +299,12 @@ static int read_decoder(struct sg_tokenizer *t, const struct sg_json *j, const c
 int sg_tok_json(struct sg_tokenizer *t, const struct sg_json *root, const char *what)
 {
 	if (root->type != SG_JSON_OBJECT)
-		return corrupt(what, "it is no object");
+		return sg_tokj_corrupt(what, "it is no object");
 	SG_TRY(read_model(&t->bpe, sg_json_get(root, "model"), what));
-	SG_TRY(read_normalizer(t, sg_json_get(root, "normalizer"), what));
-	SG_TRY(read_pre_tokenizer(t, sg_json_get(root, "pre_tokenizer"), what));
+	SG_TRY(sg_tokj_normalizer(t, sg_json_get(root, "normalizer"), what));
+	SG_TRY(sg_tokj_words(t, sg_json_get(root, "pre_tokenizer"), what));
+	SG_TRY(sg_tok_tables(t, what));
 	SG_TRY(read_all_added(t, sg_json_get(root, "added_tokens"), what));
 	SG_TRY(read_post(t, sg_json_get(root, "post_processor"), what));
-	return read_decoder(t, sg_json_get(root, "decoder"), what);
+	return sg_tokj_decoder(t, sg_json_get(root, "decoder"), what);
 }

@@ -1,11 +1,15 @@
 #include "model/tok_utf8.h"
+#include "base/buf.h"
+#include "base/error.h"
 
-/* Size of the well-formed character at p, 0 for none. */
-static size_t well_formed(const unsigned char *p, size_t n)
+/* Size of the well-formed character at p, 0 for none; then *broken is how much
+ * of one stands there, 1 at least. */
+static size_t well_formed(const unsigned char *p, size_t n, size_t *broken)
 {
 	unsigned char lo = 0x80, hi = 0xbf;
 	size_t size;
 
+	*broken = 1;
 	if (p[0] < 0x80)
 		return 1;
 	if (p[0] < 0xc2 || p[0] > 0xf4)
@@ -20,18 +24,21 @@ static size_t well_formed(const unsigned char *p, size_t n)
 		lo = 0x90;
 	if (p[0] == 0xf4)
 		hi = 0x8f;
-	if (size > n || p[1] < lo || p[1] > hi)
-		return 0;
-	for (size_t i = 2; i < size; i++)
-		if (p[i] < 0x80 || p[i] > 0xbf)
+	for (size_t i = 1; i < size; i++) {
+		if (i == n || p[i] < lo || p[i] > hi) {
+			*broken = i;
 			return 0;
+		}
+		lo = 0x80;
+		hi = 0xbf;
+	}
 	return size;
 }
 
 size_t sg_utf8_valid(const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
-	size_t i = 0, size;
+	size_t i = 0, size, broken;
 	uint64_t word;
 
 	while (i < n) {
@@ -42,12 +49,28 @@ size_t sg_utf8_valid(const char *s, size_t n)
 				continue;
 			}
 		}
-		size = well_formed(p + i, n - i);
+		size = well_formed(p + i, n - i, &broken);
 		if (!size)
 			break;
 		i += size;
 	}
 	return i;
+}
+
+int sg_utf8_lossy(struct sg_buf *out, const char *s, size_t n)
+{
+	while (n) {
+		size_t good = sg_utf8_valid(s, n), broken = 0;
+
+		SG_TRY(sg_buf_add(out, s, good));
+		if (good == n)
+			break;
+		well_formed((const unsigned char *)s + good, n - good, &broken);
+		SG_TRY(sg_buf_str(out, "\xef\xbf\xbd"));
+		s += good + broken;
+		n -= good + broken;
+	}
+	return 0;
 }
 
 bool sg_utf8_is_space(uint32_t c)

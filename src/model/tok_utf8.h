@@ -19,9 +19,25 @@ static inline uint32_t sg_utf8_char(const char *s, size_t n)
 	return c;
 }
 
+/* Write c, return the bytes: 1 to 4. */
+static inline size_t sg_utf8_put(char *out, uint32_t c)
+{
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		out[i] = (char)(0x80 | (c & 63));
+	out[0] = (char)(n == 1 ? c : (0xf0u << (4 - n) & 0xff) | c);
+	return n;
+}
+
 /* Length of the longest start of the text that is UTF-8 (RFC 3629: no
  * surrogates, no overlong forms, nothing past U+10FFFF). */
 size_t sg_utf8_valid(const char *s, size_t n);
+
+/* Append a text of any bytes as UTF-8: what begins like a character and breaks
+ * off becomes one U+FFFD, as does every other byte that is none. */
+struct sg_buf;
+int sg_utf8_lossy(struct sg_buf *out, const char *s, size_t n);
 
 /* Unicode's White_Space. */
 bool sg_utf8_is_space(uint32_t c);

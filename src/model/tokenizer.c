@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/tok_impl.h"
+#include "model/tok_nfc.h"
 #include "model/tok_utf8.h"
 
 #define MAX_FILE ((size_t)256 << 20)
@@ -35,6 +36,8 @@ void sg_tokenizer_free(struct sg_tokenizer *t)
 	if (!t)
 		return;
 	sg_bpe_release(&t->bpe);
+	sg_level_release(&t->lev);
+	sg_words_shelf_free(t->shelf);
 	sg_vocab_release(&t->extra);
 	for (size_t i = 0; i < t->n_added; i++)
 		free(t->added[i].pattern);
@@ -51,126 +54,7 @@ void sg_tokenizer_free(struct sg_tokenizer *t)
 	free(t);
 }
 
-/* ---- pieces: what each id stands for in a text ---- */
-
-static int pieces_room(struct sg_tokenizer *t, size_t n)
-{
-	t->vocab = n;
-	SG_TRY(SG_NEW(t->piece_at, n));
-	return SG_NEW(t->piece_kind, n);
-}
-
-static int put_piece(struct sg_tokenizer *t, size_t id, const char *s, size_t n, int kind)
-{
-	t->piece_at[id].at = (uint32_t)t->piece.len;
-	t->piece_at[id].len = (uint32_t)n;
-	t->piece_kind[id] = (unsigned char)(kind | SG_TOK_KNOWN);
-	return sg_buf_add(&t->piece, s, n);
-}
-
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	       c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte of a spelling such as "<0x0A>", or -1. */
-static int byte_of(const char *s, size_t n)
-{
-	if (n != 6 || memcmp(s, "<0x", 3) || s[5] != '>' || digit(s[3]) < 0 || digit(s[4]) < 0)
-		return -1;
-	return digit(s[3]) << 4 | digit(s[4]);
-}
-
-const char *sg_tok_spelling(const struct sg_tokenizer *t, int64_t id, size_t *n)
-{
-	const char *s = sg_vocab_text(&t->bpe.vocab, id, n);
-
-	return s ? s : sg_vocab_text(&t->extra, id, n);
-}
-
-static int make_pieces(struct sg_tokenizer *t)
-{
-	struct sg_buf b = { 0 };
-	int rc = pieces_room(t, SG_MAX(t->bpe.vocab.n, t->extra.n));
-
-	for (size_t id = 0; id < t->vocab && rc >= 0; id++) {
-		size_t n = 0;
-		const char *s = sg_tok_spelling(t, (int64_t)id, &n);
-		char c;
-		int byte;
-
-		if (!s)
-			continue;
-		byte = t->back_bytes ? byte_of(s, n) : -1;
-		c = (char)byte;
-		if (byte >= 0)
-			rc = put_piece(t, id, &c, 1, SG_TOK_IS_BYTE);
-		else if ((rc = sg_tok_steps(t->back, t->n_back, &b, s, n)) >= 0)
-			rc = put_piece(t, id, b.data, b.len, 0);
-	}
-	/* an added token that matches normalised text decodes from that form */
-	for (size_t i = 0; i < t->n_added && rc >= 0; i++) {
-		const struct sg_tok_added *a = &t->added[i];
-
-		if (a->normalized && (rc = sg_tok_steps(t->back, t->n_back, &b, a->pattern, a->n)) >= 0)
-			rc = put_piece(t, (size_t)a->id, b.data, b.len, 0);
-		if (a->special)
-			t->piece_kind[a->id] |= SG_TOK_IS_SPECIAL;
-	}
-	sg_buf_release(&b);
-	return rc;
-}
-
 /* ---- making one ---- */
-
-int sg_tokenizer_byte(struct sg_tokenizer **out)
-{
-	struct sg_tokenizer *t;
-	int rc;
-
-	SG_TRY(SG_NEW(t, 1));
-	t->byte = true;
-	t->bos = SG_TOK_BYTE_BOS;
-	t->eos = -1;
-	rc = sg_ids_add(&t->prefix, t->bos);
-	if (rc >= 0)
-		rc = pieces_room(t, SG_TOK_BYTE_VOCAB);
-	for (int i = 0; i < 256 && rc >= 0; i++)
-		rc = put_piece(t, (size_t)i, &(char){ (char)i }, 1, SG_TOK_IS_BYTE);
-	if (rc >= 0)
-		rc = put_piece(t, SG_TOK_BYTE_BOS, "", 0, SG_TOK_IS_SPECIAL);
-	if (rc < 0) {
-		sg_tokenizer_free(t);
-		return rc;
-	}
-	*out = t;
-	return 0;
-}
-
-/* Where neither template nor config says what opens and closes a text, the
- * usual names do. */
-static int32_t named(const struct sg_tokenizer *t, const char *const *name, size_t n)
-{
-	for (size_t k = 0; k < n; k++)
-		for (size_t i = 0; i < t->n_added; i++) {
-			size_t len = 0;
-			const char *s = sg_tok_spelling(t, t->added[i].id, &len);
-
-			if (t->added[i].special && len == strlen(name[k]) && !memcmp(s, name[k], len))
-				return t->added[i].id;
-		}
-	return -1;
-}
-
-static void find_ends(struct sg_tokenizer *t)
-{
-	static const char *const bos[] = { "<s>", "<|begin_of_text|>", "<bos>" };
-	static const char *const eos[] = { "</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>" };
-
-	t->bos = t->prefix.n ? t->prefix.id[0] : named(t, bos, SG_LEN(bos));
-	t->eos = named(t, eos, SG_LEN(eos));
-}
 
 int sg_tokenizer_parse(struct sg_tokenizer **out, const char *data, size_t n, const char *what)
 {
@@ -186,16 +70,11 @@ int sg_tokenizer_parse(struct sg_tokenizer **out, const char *data, size_t n, co
 		rc = sg_tok_json(t, sg_json_root(&doc), what);
 	sg_json_release(&doc);
 	if (rc >= 0)
-		rc = sg_tok_finder_init(&t->raw, t->added, t->n_added, false);
-	if (rc >= 0)
-		rc = sg_tok_finder_init(&t->normal, t->added, t->n_added, true);
-	if (rc >= 0)
-		rc = make_pieces(t);
+		rc = sg_tok_finish(t);
 	if (rc < 0) {
 		sg_tokenizer_free(t);
 		return rc;
 	}
-	find_ends(t);
 	*out = t;
 	return 0;
 }
@@ -271,7 +150,51 @@ int32_t sg_tokenizer_find(const struct sg_tokenizer *t, const char *token, size_
 
 /* ---- text to ids ---- */
 
-struct encode { const struct sg_tokenizer *t; struct sg_ids *out; bool specials; struct sg_buf norm, meta; };
+struct encode {
+	const struct sg_tokenizer *t;
+	struct sg_ids *out;
+	bool specials;
+	struct sg_buf norm, meta;
+	struct sg_words *words;		/* byte-level: those seen before */
+	const char *end;		/* of what may be read behind a word */
+};
+
+static int level_word(struct encode *e, const char *s, size_t n)
+{
+	size_t begun = e->out->n;
+	int rc = sg_words_get(e->words, e->out, s, n, e->end);
+
+	if (rc)
+		return rc;
+	SG_TRY(sg_level_word(&e->t->lev, &e->t->bpe, e->out, s, n));
+	sg_words_put(e->words, e->out->id + begun, e->out->n - begun);
+	return 0;
+}
+
+/* Cut number k and those after it, then the words one by one. */
+static int level_cut(struct encode *e, size_t k, const char *s, size_t n)
+{
+	const struct sg_tokenizer *t = e->t;
+	const char *stop = e->end;
+	int rc = 0;
+
+	if (k == t->space_at && *s != ' ') {
+		sg_buf_clear(&e->meta);
+		SG_TRY(sg_buf_str(&e->meta, " "));
+		SG_TRY(sg_buf_add(&e->meta, s, n));
+		s = e->meta.data;
+		e->end = s + ++n;
+	}
+	if (k == t->n_cuts)
+		rc = level_word(e, s, n);
+	else
+		for (size_t size; n && rc >= 0; s += size, n -= size) {
+			size = t->cut[k](s, n);
+			rc = k + 1 < t->n_cuts || t->space_at == k + 1 ? level_cut(e, k + 1, s, size) : level_word(e, s, size);
+		}
+	e->end = stop;
+	return rc;
+}
 
 /* Words of a normalised piece. `first`: it begins where the text does. */
 static int words(struct encode *e, const char *s, size_t n, bool first)
@@ -282,6 +205,10 @@ static int words(struct encode *e, const char *s, size_t n, bool first)
 
 	if (!n)
 		return 0;
+	if (t->level) {
+		e->end = s + n;
+		return level_cut(e, 0, s, n);
+	}
 	if (!t->metaspace)
 		return sg_bpe_word(&t->bpe, e->out, s, n);
 	SG_TRY(sg_tok_steps(&space, 1, &e->meta, s, n));
@@ -315,7 +242,7 @@ static int cut(struct encode *e, const struct sg_tok_finder *f, const char *s, s
 	for (; (a = sg_tok_find(f, s, n, &at)); at += a->n) {
 		size_t start = at, stop = at + a->n;
 
-		if (a->special && !e->specials)
+		if ((a->special && !e->specials) || (a->single && !sg_tok_stands_alone(s, n, at, a->n)))
 			continue;
 		while (a->lstrip && start) {
 			size_t k = start - 1;
@@ -345,7 +272,9 @@ static int cut(struct encode *e, const struct sg_tok_finder *f, const char *s, s
 
 static int normalise(struct encode *e, const char *s, size_t n, bool first)
 {
-	if (!e->t->n_steps)
+	const struct sg_tokenizer *t = e->t;
+
+	if (!t->n_steps || (t->n_steps == 1 && t->step[0].kind == SG_TOK_NFC && sg_nfc_same(s, n) == n))
 		return cut(e, &e->t->normal, s, n, first, words);
 	SG_TRY(sg_tok_steps(e->t->step, e->t->n_steps, &e->norm, s, n));
 	return cut(e, &e->t->normal, e->norm.data, e->norm.len, first, words);
@@ -370,7 +299,7 @@ int sg_tokenizer_encode(const struct sg_tokenizer *t, struct sg_ids *out, const 
 	if (t->byte) {
 		for (size_t i = 0; i < n && rc >= 0; i++)
 			rc = sg_ids_add(out, (unsigned char)text[i]);
-	} else if (rc >= 0) {
+	} else if (rc >= 0 && (!t->level || (rc = sg_words_take(&e.words, t->shelf)) >= 0)) {
 		size_t good = sg_utf8_valid(text, n);
 
 		rc = good < n ? sg_fail(SG_E_CORRUPT, "the text is no UTF-8 at byte %zu", good) :
@@ -380,6 +309,8 @@ int sg_tokenizer_encode(const struct sg_tokenizer *t, struct sg_ids *out, const 
 		rc = add_ids(out, &t->suffix);
 	if (rc < 0)
 		out->n = begun;
+	if (e.words)
+		sg_words_give(t->shelf, e.words);
 	sg_buf_release(&e.norm);
 	sg_buf_release(&e.meta);
 	return rc;
@@ -451,13 +382,32 @@ static int mend(struct sg_buf *out, size_t from)
 	return 0;
 }
 
+/* Byte-level: characters come from any tokens, so what is none is known only
+ * when all are there. */
+static int mend_all(struct sg_buf *out, size_t from)
+{
+	struct sg_buf b = { 0 };
+	size_t n = out->len - from;
+	int rc;
+
+	if (!n || sg_utf8_valid(out->data + from, n) == n)
+		return 0;
+	rc = sg_utf8_lossy(&b, out->data + from, n);
+	if (rc >= 0) {
+		out->len = from;
+		rc = sg_buf_add(out, b.data, b.len);
+	}
+	sg_buf_release(&b);
+	return rc;
+}
+
 int sg_tokenizer_decode(const struct sg_tokenizer *t, struct sg_buf *out, const int32_t *ids, size_t n,
 			unsigned flags)
 {
 	/* the space in front goes last: before that it may be part of a byte run */
 	struct sg_detok state = { .begun = !t->back_meta };
 	size_t begun = out->len, run = out->len;
-	bool replace = flags & SG_TOK_REPLACE && !t->byte;
+	bool replace = flags & SG_TOK_REPLACE && !t->byte, byte_tokens = replace && !t->back_level;
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc >= 0; i++) {
@@ -465,7 +415,7 @@ int sg_tokenizer_decode(const struct sg_tokenizer *t, struct sg_buf *out, const 
 
 		if (kind & SG_TOK_IS_SPECIAL && !(flags & SG_TOK_SPECIALS))
 			continue;
-		if (replace && !(kind & SG_TOK_IS_BYTE))
+		if (byte_tokens && !(kind & SG_TOK_IS_BYTE))
 			rc = mend(out, run);
 		if (rc >= 0)
 			rc = sg_tokenizer_next(t, &state, out, ids[i], flags);
@@ -473,7 +423,7 @@ int sg_tokenizer_decode(const struct sg_tokenizer *t, struct sg_buf *out, const 
 			run = out->len;
 	}
 	if (rc >= 0 && replace)
-		rc = mend(out, run);
+		rc = t->back_level ? mend_all(out, begun) : mend(out, run);
 	if (rc < 0)
 		out->len = begun;
 	else if (t->back_strip && out->len > begun && out->data[begun] == ' ')
