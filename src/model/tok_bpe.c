@@ -8,6 +8,39 @@
 
 struct part { int32_t *sym; size_t n, cap; };
 
+int sg_bpe_split(const char *s, size_t n, const char **left, size_t *left_n, const char **right, size_t *right_n)
+{
+	const char *space = memchr(s, ' ', n);
+
+	if (!space)
+		return -1;
+	*left = s;
+	*left_n = (size_t)(space - s);
+	*right = space + 1;
+	*right_n = n - *left_n - 1;
+	return memchr(*right, ' ', *right_n) ? -1 : 0;
+}
+
+int sg_bpe_add(struct sg_bpe *b, uint32_t rank, const char *left, size_t left_n, const char *right, size_t right_n)
+{
+	int32_t l = sg_vocab_find(&b->vocab, left, left_n), r = sg_vocab_find(&b->vocab, right, right_n), id;
+	char few[128], *join = few;
+
+	if (l < 0 || r < 0)
+		return sg_fail(SG_E_CORRUPT, "it names a token that is not in the vocabulary");
+	if (left_n + right_n > sizeof(few))
+		SG_TRY(SG_NEW(join, left_n + right_n));
+	memcpy(join, left, left_n);
+	memcpy(join + left_n, right, right_n);
+	id = sg_vocab_find(&b->vocab, join, left_n + right_n);
+	if (join != few)
+		free(join);
+	if (id < 0)
+		return sg_fail(SG_E_CORRUPT, "it names a token that is not in the vocabulary");
+	sg_pairs_put(&b->merges, sg_bpe_key(l, r), (uint64_t)rank << 32 | (uint32_t)id);
+	return 0;
+}
+
 static int32_t char_id(const struct sg_bpe *b, const char *s, size_t n)
 {
 	const uint64_t *v = sg_pairs_get(&b->chars, (uint64_t)sg_utf8_char(s, n) + 1);

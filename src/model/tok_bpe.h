@@ -29,6 +29,11 @@ static inline uint64_t sg_bpe_key(int32_t a, int32_t b)
 	return ((uint64_t)(uint32_t)a << 32 | (uint32_t)b) + 1;
 }
 
+/* The two sides of "left right": -1 when it is not that. */
+int sg_bpe_split(const char *s, size_t n, const char **left, size_t *left_n, const char **right, size_t *right_n);
+/* A merge by its spellings, into merges, which has room. CORRUPT when a side or
+ * the whole is no token. The last of equals stays, as in the original. */
+int sg_bpe_add(struct sg_bpe *b, uint32_t rank, const char *left, size_t left_n, const char *right, size_t right_n);
 /* Fill byte, chars and reach from vocab and merges: for sg_bpe_word only. */
 int sg_bpe_prepare(struct sg_bpe *b);
 /* Join n symbols in place. */

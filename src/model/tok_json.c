@@ -98,8 +98,6 @@ static int read_vocab(struct sg_vocab *v, const struct sg_json *j, const char *w
 /* A merge is "left right" or ["left", "right"]. */
 static int split_merge(const struct sg_json *m, const char **l, size_t *ln, const char **r, size_t *rn)
 {
-	const char *space;
-
 	if (m->type == SG_JSON_ARRAY && m->n == 2 && m->child->type == SG_JSON_STRING &&
 	    m->child->next->type == SG_JSON_STRING) {
 		*l = m->child->str;
@@ -108,51 +106,32 @@ static int split_merge(const struct sg_json *m, const char **l, size_t *ln, cons
 		*rn = m->child->next->len;
 		return 0;
 	}
-	if (m->type != SG_JSON_STRING || !(space = memchr(m->str, ' ', m->len)))
-		return -1;
-	*l = m->str;
-	*ln = (size_t)(space - m->str);
-	*r = space + 1;
-	*rn = m->len - *ln - 1;
-	return memchr(*r, ' ', *rn) ? -1 : 0;
+	return m->type == SG_JSON_STRING ? sg_bpe_split(m->str, m->len, l, ln, r, rn) : -1;
 }
 
 static int read_merges(struct sg_bpe *b, const struct sg_json *j, const char *what)
 {
-	struct sg_buf join = { 0 };
 	uint32_t rank = 0;
 	size_t n = 0;
-	int rc = 0;
 
 	if (!j || j->type != SG_JSON_ARRAY)
 		return sg_tokj_corrupt(what, "model.merges is no array");
 	SG_TRY(sg_pairs_init(&b->merges, j->n));
-	for (const struct sg_json *m = j->child; m && rc >= 0; m = m->next, n++) {
+	for (const struct sg_json *m = j->child; m; m = m->next, n++) {
 		const char *l, *r;
 		size_t ln, rn;
-		int32_t left, right, id;
+		int rc;
 
 		/* the text form carries over comments of merges.txt */
 		if (m->type == SG_JSON_STRING && m->len >= 8 && !memcmp(m->str, "#version", 8))
 			continue;
-		if (split_merge(m, &l, &ln, &r, &rn) < 0) {
-			rc = sg_fail(SG_E_CORRUPT, "tokenizer '%s': merge %zu is no pair", what, n);
-			break;
-		}
-		sg_buf_clear(&join);
-		if ((rc = sg_buf_add(&join, l, ln)) < 0 || (rc = sg_buf_add(&join, r, rn)) < 0)
-			break;
-		left = sg_vocab_find(&b->vocab, l, ln);
-		right = sg_vocab_find(&b->vocab, r, rn);
-		id = sg_vocab_find(&b->vocab, join.data, join.len);
-		if (left < 0 || right < 0 || id < 0)
-			rc = sg_fail(SG_E_CORRUPT, "tokenizer '%s': merge %zu names a token that is not in the vocabulary",
-				     what, n);
-		else
-			sg_pairs_put(&b->merges, sg_bpe_key(left, right), (uint64_t)rank++ << 32 | (uint32_t)id);
+		if (split_merge(m, &l, &ln, &r, &rn) < 0)
+			return sg_fail(SG_E_CORRUPT, "tokenizer '%s': merge %zu is no pair", what, n);
+		rc = sg_bpe_add(b, rank++, l, ln, r, rn);
+		if (rc < 0)
+			return sg_fail_in(rc, "tokenizer '%s', merge %zu", what, n);
 	}
-	sg_buf_release(&join);
-	return rc;
+	return 0;
 }
 
 static int read_model(struct sg_bpe *b, const struct sg_json *m, const char *what)

@@ -238,4 +238,5 @@ def main():
         record(sys.argv[3], Tokenizer.from_file(sys.argv[2]), strings(int(sys.argv[4]), int(sys.argv[5]), sys.argv[6:]))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@
 #include "model/tok_nfc.h"
 #include "tests/test.h"
 #include <time.h>
+#include <unistd.h>
 
 #define CORPORA "../shared/corpora/pd-en-tomsawyer.txt ../shared/corpora/pd-es-rv1909.txt"
 static const char stories[] = "../shared/models/stories260K/tokenizer.json";
@@ -115,13 +116,14 @@ TEST(tokenizer_families_live)
 		{ "gpt2", SAME }, { "opt", SAME }, { "neox", NFC }, { "llama3", SAME }, { "qwen2", NFC }, { "smollm", ANY },
 		{ "prefix", ANY }, { "digits_prefix", ANY }, { "unknown", ANY }, { "flags", ANY },
 	};
-	static const char dir[] = "build/tmp-tokenizer-families";
+	char dir[64];
 	bool slow = getenv("SG_TEST_SLOW");
 	size_t strings = 0, bad = 0;
 	int rc;
 
 	if (!sg_file_exists("../shared/corpora/pd-en-tomsawyer.txt"))
 		SKIP("shared");
+	snprintf(dir, sizeof(dir), "build/tmp-tokenizer-families-%d", (int)getpid());
 	PASS(sg_dir_make("build"));
 	rc = script(sg_asprintf("python3 tests/golden/tokenizer_families.py live %s %s " CORPORA " 2>/dev/null", dir,
 				slow ? "60000 1" : "2000 97"));
@@ -140,4 +142,29 @@ TEST(tokenizer_families_live)
 	remove(dir);
 	CHECK(!bad);
 	CHECK(strings > 10000);
+}
+
+/* Files at hand: SG_TEST_TOKENIZERS="a/tokenizer.json b/tokenizer.json". */
+TEST(tokenizer_files_live)
+{
+	const char *list = getenv("SG_TEST_TOKENIZERS");
+	bool slow = getenv("SG_TEST_SLOW");
+	char *paths, *save = NULL;
+	size_t strings = 0;
+	int bad = 0;
+
+	if (!list)
+		SKIP("SG_TEST_TOKENIZERS");
+	PASS(sg_dir_make("build"));
+	CHECK((paths = sg_strdup(list)));
+	for (char *path = strtok_r(paths, " ", &save); path; path = strtok_r(NULL, " ", &save)) {
+		char *out = sg_asprintf("build/tmp-tokenizer-file-%d", (int)getpid());
+
+		CHECK(out && script(sg_asprintf("python3 tests/golden/tokenizer_families.py file %s %s %s " CORPORA, path, out,
+						slow ? "60000 1" : "4000 29")) == 0);
+		bad += compare_files(path, out, ANY, &strings) != 0;
+		free(out);
+	}
+	free(paths);
+	CHECK(!bad && strings);
 }
