@@ -4,8 +4,11 @@
 #include "model/tok_uni.h"
 #include "model/tok_utf8.h"
 
-enum { S_BASE = 0xac00, L_BASE = 0x1100, V_BASE = 0x1161, T_BASE = 0x11a7,
-       L_COUNT = 19, V_COUNT = 21, T_COUNT = 28, S_COUNT = L_COUNT * V_COUNT * T_COUNT };
+/* Hangul composes by arithmetic. */
+enum {
+	S_BASE = 0xac00, L_BASE = 0x1100, V_BASE = 0x1161, T_BASE = 0x11a7,
+	L_COUNT = 19, V_COUNT = 21, T_COUNT = 28, S_COUNT = L_COUNT * V_COUNT * T_COUNT,
+};
 
 /* Decomposed characters of a stretch, each with its combining class. */
 struct letter { uint32_t c; unsigned class_; };

@@ -14,7 +14,7 @@ usage: tokenizer_families.py golden TEXT...
 A .rec has records of little-endian numbers: u32 bytes of a text, the text, u32
 number of ids, the ids as u32. Exit status 77 when the library is not there.
 """
-import json, os, random, struct, sys
+import json, os, random, struct, sys, unicodedata
 try:
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 except ImportError:
@@ -177,14 +177,21 @@ PIECES = [" ", "  ", "   ", "\n", "\t", "\r\n", "\r", "\x0b", "\u00a0", "\u2003"
           "\u0345", "\u0f71", "\u0f72", "<|s|>", "<|l|>", "<|r|>", "caf\u00e9", "cafe\u0301", "a  b"]
 
 
+# characters that compose, decompose or move
+MOVING = [c for c in map(chr, range(0x30000)) if unicodedata.combining(c) or "\u1100" <= c <= "\u11ff" or
+          unicodedata.decomposition(c)[:1] not in ("", "<")]
+
+
 def string(rng):
-    kind, n = rng.randrange(5), rng.randrange(1, 30)
+    kind, n = rng.randrange(6), rng.randrange(1, 30)
     if kind < 2:
         return "".join(rng.choice(PIECES) for _ in range(n))
     if kind == 2:
         return "".join(chr(rng.randrange(32, 127)) for _ in range(n))
     if kind == 3:
         return "".join(chr(c) for c in (rng.randrange(0x110000 if rng.randrange(3) else 0x3100) for _ in range(n)) if not 0xd800 <= c < 0xe000)
+    if kind == 4:
+        return "".join(rng.choice(MOVING) if rng.randrange(3) else rng.choice("aeiouAEy \u0627\u03b1\uac00") for _ in range(n))
     return "".join(rng.choice("aeth ndosr1\u0301\u0327\u0338") for _ in range(n * 4))
 
 
