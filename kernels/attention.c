@@ -29,7 +29,8 @@ struct attn {
 	const float *lse;
 	struct rows q, k, v, o, dout;
 	struct block *block;
-	size_t nblock, H, G, K, own;
+	size_t nblock, H, G, K;
+	size_t past;		/* of attn_next: keys before the first query's own */
 	float scale;
 	struct sg_pool *pool;
 };
@@ -162,6 +163,51 @@ static void fwd(void *arg, size_t lo, size_t hi, unsigned w)
 
 	for (; lo < hi; lo++)
 		fwd_block(a, &a->block[a->nblock - 1 - lo / a->H], lo % a->H, sg_pool_own(a->pool, w));
+}
+
+/* ---- forward, one query over a long past: keys in the lanes ---- */
+
+static void next_row(const struct attn *a, size_t i, size_t h, float *own)
+{
+	size_t K = a->K, g = h / (a->H / a->G), n = a->past + i + 1;
+	float *lanes = own, *s = own + K * NR, *out = a->out + (i * a->H + h) * K;
+	float m = -__builtin_inff(), sum = 0;
+
+	for (size_t j = 0; j < n; j += NR) {
+		struct tile t = {
+			.a = row(&a->q, i, h), .ars = 1, .aks = 1,
+			.b = lanes, .ldb = NR, .kc = K, .c = s + j, .ldc = NR, .first = true,
+		};
+
+		pack_lanes(lanes, &a->k, j, SG_MIN(n - j, NR), g, K);
+		SG_CPU(tile)(&t, 1, NR);
+	}
+	for (size_t j = 0; j < n; j++) {
+		s[j] = a->scale * s[j];
+		m = s[j] > m ? s[j] : m;
+	}
+	for (size_t j = 0; j < n; j++)
+		s[j] = sg_expf(s[j] - m);
+	for (size_t j = 0; j < n; j++)
+		sum += s[j];
+	for (size_t c = 0; c < K; c += NR) {
+		struct tile t = {
+			.a = s, .ars = 1, .aks = 1, .b = row(&a->v, 0, g) + c, .ldb = a->v.step, .kc = n,
+			.c = out + c, .ldc = K, .first = true,
+		};
+
+		SG_CPU(tile)(&t, 1, SG_MIN(K - c, NR));
+	}
+	for (size_t c = 0; c < K; c++)
+		out[c] = out[c] / sum;
+}
+
+static void next(void *arg, size_t lo, size_t hi, unsigned w)
+{
+	const struct attn *a = arg;
+
+	for (; lo < hi; lo++)
+		next_row(a, lo / a->H, lo % a->H, sg_pool_own(a->pool, w));
 }
 
 /* ---- backward, queries in the lanes ---- */
@@ -366,6 +412,26 @@ int SG_CPU(attn_fwd)(struct sg_device *d, float *out, float *lse, const float *q
 	a.k = (struct rows){ k, G * K, K };
 	a.v = as_rows(&a, &room, v, N, G);
 	sg_pool_for(d->pool, a.nblock * H, 1, fwd, &a);
+	return 0;
+}
+
+int SG_CPU(attn_next)(struct sg_device *d, float *out, const float *q, const float *k, const float *v,
+		      size_t past, size_t N, size_t H, size_t G, size_t K)
+{
+	struct attn a = { .out = out, .H = H, .G = G, .K = K, .past = past, .pool = d->pool };
+	size_t width = (K + VL - 1) / VL * VL, T = past + N;
+	float *room;
+
+	if (!G || !H || H % G)
+		return sg_fail(SG_E_UNSUPPORTED, "%zu query heads do not share %zu key heads", H, G);
+	SG_TRY(sg_pool_scratch(d->pool, (K * NR + T + NR) * sizeof(float),
+			       width == K ? 0 : T * G * width * sizeof(float)));
+	room = sg_pool_shared(d->pool);
+	a.scale = sg_rsqrtf((float)K);
+	a.q = (struct rows){ q, H * K, K };
+	a.k = (struct rows){ k, G * K, K };
+	a.v = as_rows(&a, &room, v, T, G);
+	sg_pool_for(d->pool, N * H, 1, next, &a);
 	return 0;
 }
 

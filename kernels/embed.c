@@ -36,7 +36,7 @@ static void pos(void *arg, size_t lo, size_t hi, unsigned w)
 
 	(void)w;
 	for (size_t i = lo; i < hi; i++) {
-		size_t at = (p->first + i - (size_t)p->begin[i]) * p->D;
+		size_t at = (size_t)((int64_t)(p->first + i) - p->begin[i]) * p->D;
 		float *x = p->x + i * p->D;
 
 		for (size_t k = 0; k < p->D; k++)
@@ -48,7 +48,7 @@ int SG_CPU(pos_fwd)(struct sg_device *d, float *x, const struct sg_mat *w, const
 		    size_t N, size_t D)
 {
 	for (size_t i = 0; i < N; i++)
-		if (begin[i] < 0 || (size_t)begin[i] > i || first + i - (size_t)begin[i] >= w->rows)
+		if (begin[i] > (int64_t)i || (int64_t)(first + i) - begin[i] >= (int64_t)w->rows)
 			return sg_fail(SG_E_CORRUPT, "token %zu is past the %zu positions of the table", i, w->rows);
 	sg_pool_for(d->pool, N, grain_rows(D, 16384), pos, &(struct pos){ x, w, begin, first, D });
 	return 0;

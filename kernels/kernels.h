@@ -15,6 +15,7 @@ SG_C_BEGIN
  * is the index of the first token of i's segment, so token i attends to
  * begin[i]..i, and its position is i - begin[i]. Nothing that is computed for a
  * token depends on what else stands in the batch: batch size cannot change bits.
+ * Positions also take a negative begin: a segment that began before the batch.
  *
  * Gradient rule (as llm.c states it): gradients of parameters accumulate (+=),
  * gradients of activations are written (=) unless the call has `add`.

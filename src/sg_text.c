@@ -14,6 +14,7 @@ struct writer {
 	struct sg_view view;
 	struct sg_composed model;
 	struct sg_pass pass;
+	struct sg_cache cache;		/* of the ids so far, until the window is full */
 	struct sg_batch batch;
 	struct sg_ids ids;		/* the prompt, then what was written */
 	struct sg_detok detok;
@@ -88,17 +89,27 @@ static int32_t draw(struct writer *w, uint64_t step)
 	return w->choice[n - 1].id;
 }
 
-/* Logits after the last token; what lies before the window is forgotten. */
-static int look(struct writer *w)
+/* Logits of the last window of a text that has outgrown it: all positions have
+ * moved, so nothing that is kept is of use. */
+static int look_again(struct writer *w)
 {
-	size_t n = SG_MIN(w->ids.n, w->window);
+	size_t n = w->window;
 
 	SG_TRY(sg_ids_add(&w->ids, 0));		/* a target that nobody looks at */
 	w->ids.n--;
 	sg_batch_clear(&w->batch);
 	if (!sg_batch_add(&w->batch, w->ids.id + (w->ids.n - n), n, 0))
 		return sg_fail(SG_E_ERROR, "a window of %zu tokens does not fit", n);
-	SG_TRY(sg_pass_logits(&w->pass, &w->batch, n - 1, w->logits));
+	return sg_pass_logits(&w->pass, &w->batch, n - 1, w->logits);
+}
+
+/* Logits after the last token; what lies before the window is forgotten. */
+static int look(struct writer *w)
+{
+	if (w->ids.n > w->window)
+		SG_TRY(look_again(w));
+	else
+		SG_TRY(sg_pass_next(&w->pass, &w->cache, w->ids.id + w->cache.n, w->ids.n - w->cache.n, w->logits));
 	for (size_t i = 0; i < w->n_choices; i++)
 		if (w->logits[w->choice[i].id] != w->logits[w->choice[i].id])
 			return sg_fail(SG_E_ERROR, "the model's output is not a number");
@@ -171,6 +182,7 @@ static int prepare(struct writer *w, struct sg_generate_info *out, struct sg_rep
 	SG_TRY(sg_view_compose(&w->model, &w->view, &extra, n, NULL, w->window));
 	SG_TRY(sg_pass_init(&w->pass, &w->model.model, w->window, false));
 	SG_TRY(sg_batch_init(&w->batch, w->window));
+	SG_TRY(sg_cache_init(&w->cache, &w->model.model, w->window));
 	SG_TRY(SG_NEW(w->logits, w->model.model.desc.vocab));
 	w->stream = sg_rng_stream("generate");
 	SG_TRY(list_choices(w));
@@ -211,6 +223,8 @@ int sg_generate(struct sg_generate_info *out, struct sg_repo *r, const struct sg
 		rc = run(&w, &info);
 	if (w.pass.m)
 		sg_pass_release(&w.pass);
+	if (w.cache.m)
+		sg_cache_release(&w.cache);
 	sg_batch_release(&w.batch);
 	sg_ids_release(&w.ids);
 	sg_buf_release(&w.text);

@@ -269,7 +269,11 @@ static int attention_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *
 	SG_TRY(heads_fwd(p, &b->lin[SG_Q], &b->qk[0], t->q, t->q0, t->rq, t->n1, N, H, K, keep));
 	SG_TRY(heads_fwd(p, &b->lin[SG_K], &b->qk[1], t->k, t->k0, t->rk, t->n1, N, G, K, keep));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_V], t->v, t->n1, N, keep));
-	SG_TRY(SG_CALL(dev, attn_fwd, t->att, t->lse, t->q, t->k, t->v, p->begin, N, H, G, K));
+	if (p->cache && p->cache->n)
+		SG_TRY(SG_CALL(dev, attn_next, t->att, t->q, t->k - p->cache->n * G * K, t->v - p->cache->n * G * K,
+			       p->cache->n, N, H, G, K));
+	else
+		SG_TRY(SG_CALL(dev, attn_fwd, t->att, t->lse, t->q, t->k, t->v, p->begin, N, H, G, K));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_O], p->tmp, t->att, N, keep));
 	SG_TRY(SG_CALL(dev, copy, t->h1, t->x, N * d));
 	return SG_CALL(dev, add, t->h1, p->tmp, N * d);
@@ -399,7 +403,15 @@ static int trunk_fwd(struct sg_pass *p, size_t N)
 	for (size_t i = 0; i < m->n; i++) {
 		float *out = i + 1 < m->n ? p->tape[i + 1].x : p->h;
 
-		SG_TRY(block_fwd(p, m->blocks[i], &p->tape[i], out, N, p->train && i >= p->lowest));
+		struct sg_tape t = p->tape[i];
+
+		if (p->cache) {		/* new keys and values go behind those that are there */
+			size_t at = p->cache->n * m->blocks[i]->kv_heads * m->blocks[i]->head_dim;
+
+			t.k = p->cache->k[i] + at;
+			t.v = p->cache->v[i] + at;
+		}
+		SG_TRY(block_fwd(p, m->blocks[i], &t, out, N, p->train && i >= p->lowest));
 	}
 	return norm_fwd(p, &m->norm, &m->shift, p->hn, p->mh, p->rh, p->h, N);
 }
@@ -473,5 +485,72 @@ int sg_pass_logits(struct sg_pass *p, const struct sg_batch *b, size_t row, floa
 	SG_TRY(load_batch(p, b));
 	SG_TRY(trunk_fwd(p, b->n));
 	SG_TRY(linear_fwd(m->dev, &m->head, p->logits, p->hn + row * m->desc.d, 1, false));
+	return m->dev->be->get(m->dev, logits, p->logits, m->desc.vocab * sizeof(float));
+}
+
+/* --- one token after the other ----------------------------------------------- */
+
+int sg_cache_init(struct sg_cache *c, struct sg_model *m, size_t cap)
+{
+	size_t row = 0;
+	float *at;
+	int rc;
+
+	*c = (struct sg_cache){ .m = m, .cap = cap };
+	for (size_t i = 0; i < m->n; i++)
+		row += 2 * m->blocks[i]->kv_heads * m->blocks[i]->head_dim;
+	rc = SG_NEW(c->k, m->n);
+	if (rc >= 0)
+		rc = SG_NEW(c->v, m->n);
+	if (rc >= 0)
+		rc = m->dev->be->alloc(m->dev, &c->mem, SG_MAX(row * cap, 1) * sizeof(float));
+	if (rc < 0) {
+		sg_cache_release(c);
+		return rc;
+	}
+	at = c->mem;
+	for (size_t i = 0; i < m->n; i++) {
+		size_t n = m->blocks[i]->kv_heads * m->blocks[i]->head_dim * cap;
+
+		c->k[i] = at;
+		c->v[i] = at + n;
+		at += 2 * n;
+	}
+	return 0;
+}
+
+void sg_cache_release(struct sg_cache *c)
+{
+	if (c->mem)
+		c->m->dev->be->free(c->m->dev, c->mem);
+	free(c->k);
+	free(c->v);
+	*c = (struct sg_cache){ 0 };
+}
+
+int sg_pass_next(struct sg_pass *p, struct sg_cache *c, const int32_t *ids, size_t n, float *logits)
+{
+	struct sg_model *m = p->m;
+	struct sg_batch b = { 0 };
+	int rc;
+
+	if (!n || n > p->cap || n > c->cap - c->n)
+		return sg_fail(SG_E_ERROR, "%zu tokens do not fit behind %zu of %zu", n, c->n, c->cap);
+	SG_TRY(sg_batch_init(&b, n));
+	for (size_t i = 0; i < n; i++) {
+		b.token[i] = ids[i];
+		b.target[i] = -1;
+		b.begin[i] = -(int32_t)c->n;
+	}
+	b.n = n;
+	p->cache = c;
+	rc = load_batch(p, &b);
+	if (rc >= 0)
+		rc = trunk_fwd(p, n);
+	p->cache = NULL;
+	sg_batch_release(&b);
+	SG_TRY(rc);
+	c->n += n;
+	SG_TRY(linear_fwd(m->dev, &m->head, p->logits, p->hn + (n - 1) * m->desc.d, 1, false));
 	return m->dev->be->get(m->dev, logits, p->logits, m->desc.vocab * sizeof(float));
 }

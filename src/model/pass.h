@@ -19,6 +19,15 @@ struct sg_tape {			/* of one block, [N, ...] each */
 	float *q0, *k0, *rq, *rk;	/* of normed query and key heads: what went in, 1/rms */
 };
 
+/* Keys and values of the tokens that a text has so far, so that its next token
+ * costs one row. */
+struct sg_cache {
+	struct sg_model *m;		/* borrowed */
+	float **k, **v;			/* of each block, [cap, kv_heads * head_dim] */
+	size_t n, cap;			/* tokens in it, at most */
+	void *mem;
+};
+
 struct sg_pass {
 	struct sg_model *m;		/* borrowed */
 	size_t cap, rows;		/* tokens at most; rows of logits at a time */
@@ -29,7 +38,8 @@ struct sg_pass {
 	float *tmp, *logits, *loss, *scale;
 	float *dh, *dn, *dq, *dk, *dv, *datt, *dglu, *dgate, *dup;
 	int32_t *token, *target, *begin;
-	void *mem;			/* all of the above */
+	struct sg_cache *cache;		/* during sg_pass_next only */
+	void *mem;			/* memory of the pointers above */
 	size_t bytes;			/* of mem */
 };
 
@@ -43,5 +53,11 @@ int sg_pass_loss(struct sg_pass *p, const struct sg_batch *b, float *loss);
 int sg_pass_train(struct sg_pass *p, const struct sg_batch *b, float weight, float *loss);
 /* logits [vocab], host memory, after token `row` of the batch. */
 int sg_pass_logits(struct sg_pass *p, const struct sg_batch *b, size_t row, float *logits);
+
+int sg_cache_init(struct sg_cache *c, struct sg_model *m, size_t cap);
+void sg_cache_release(struct sg_cache *c);
+/* Takes n more tokens (at most the pass's cap) and gives the logits after the last:
+ * the same bits as a pass over the whole text. */
+int sg_pass_next(struct sg_pass *p, struct sg_cache *c, const int32_t *ids, size_t n, float *logits);
 SG_C_END
 #endif

@@ -121,6 +121,36 @@ KT_TEST(attn_fwd)
 		fwd(t, begin, spread(begin, cases[i].seg), cases[i].H, cases[i].G, cases[i].K);
 }
 
+/* The last tokens of a segment over kept keys: the bits of the whole segment. */
+static void next(struct kt *t, size_t N, size_t last, size_t H, size_t G, size_t K)
+{
+	float *out = kt_out(t, last * H * K), *q = kt_in(t, N * H * K, 1.5f), *k = kt_in(t, N * G * K, 1.5f);
+	float *v = kt_in(t, N * G * K, 1), *eo, *el;
+	int32_t begin[1000] = { 0 };
+	size_t past = N - last;
+
+	kt_done(t, SG_CALL(&t->d, attn_next, out, q + past * H * K, k, v, past, last, H, G, K), "attn_next");
+	if (kt_ref(t)) {
+		eo = (float *)kt_doubles(N * H * K);
+		el = (float *)kt_doubles(N * H);
+		exact_fwd(eo, el, kt_was(t, q), kt_was(t, k), kt_was(t, v), begin, N, H, G, K);
+		if (memcmp(eo + past * H * K, kt_got(t, out), last * H * K * sizeof(float)))
+			kt_limit(t, "attn_next, bits of the definition", 1, 0);
+		free(eo);
+		free(el);
+	}
+	kt_clear(t);
+}
+
+KT_TEST(attn_next)
+{
+	for (size_t i = 0; i < SG_LEN(cases); i++) {
+		next(t, 1, 1, cases[i].H, cases[i].G, cases[i].K);
+		next(t, 67, 1, cases[i].H, cases[i].G, cases[i].K);
+		next(t, 300, 3, cases[i].H, cases[i].G, cases[i].K);
+	}
+}
+
 struct grads { float *dq, *dk, *dv, *delta; };
 
 static void exact_bwd(struct grads *r, const float *dout, const float *out, const float *lse, const float *q,
