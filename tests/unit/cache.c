@@ -1,7 +1,7 @@
 /* A text told token by token has the bits of the text told at once. */
 #include "tests/test.h"
 #include "tests/tiny.h"
-#include "tests/tiny_arch.h"
+#include "tests/tinyarch.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/pass.h"
