@@ -25,14 +25,19 @@ struct rig {
 	char base[SG_SHA256_HEX];
 };
 
-static int rig_open(struct rig *r, const struct tiny_arch *a)
+static int rig_open_on(struct rig *r, const struct tiny_arch *a, unsigned threads)
 {
 	memset(r, 0, sizeof(*r));
 	memset(r->base, 'a', 64);
-	SG_TRY(sg_device_open(&r->dev, "cpu", 1));
+	SG_TRY(sg_device_open(&r->dev, "cpu", threads));
 	SG_TRY(tiny_arch_make(&r->ckpt, a, SG_F32, 1));
 	SG_TRY(sg_model_init(&r->m, r->ckpt, &r->dev));
 	return tiny_batch(&r->b, r->m.desc.vocab, 5);
+}
+
+static int rig_open(struct rig *r, const struct tiny_arch *a)
+{
+	return rig_open_on(r, a, 1);
 }
 
 static void rig_close(struct rig *r)
@@ -227,6 +232,71 @@ TEST(a_slot_below_is_trained_through_every_block)
 			printf("# %s: %g\n", a->name, worst);
 		CHECK(worst <= most);
 		rig_close(&r);
+	}
+}
+
+/* Losses and gradients of a step, whole or segment by segment. */
+static int step(float *loss, float **grads, size_t *n, const struct tiny_arch *a, const char *isa, unsigned threads, bool cut)
+{
+	struct sg_batch part = { 0 };
+	struct sg_pass pass = { 0 };
+	char *keep = getenv("SG_ISA") ? strdup(getenv("SG_ISA")) : NULL;
+	struct rig r;
+	int rc;
+
+	setenv("SG_ISA", isa, 1);
+	rc = rig_open_on(&r, a, threads);
+	if (keep)
+		setenv("SG_ISA", keep, 1);
+	else
+		unsetenv("SG_ISA");
+	free(keep);
+	SG_TRY(rc);
+	SG_TRY(rig_graft(&r, sg_graft_type_find("layer"), true));
+	shake(r.g);
+	SG_TRY(sg_pass_init(&pass, &r.m, ROWS, true));
+	SG_TRY(sg_batch_init(&part, ROWS));
+	for (size_t at = 0, end; at < r.b.n; at = end) {
+		for (end = at + 1; end < r.b.n && (!cut || r.b.begin[end] == (int32_t)at); end++)
+			;
+		part.n = end - at;
+		for (size_t i = at; i < end; i++) {
+			part.token[i - at] = r.b.token[i];
+			part.target[i - at] = r.b.target[i];
+			part.begin[i - at] = r.b.begin[i] - (int32_t)at;
+		}
+		SG_TRY(sg_pass_train(&pass, &part, 0.25f, loss + at));
+	}
+	*n = r.g->grads.floats;
+	SG_TRY(SG_NEW(*grads, *n));
+	memcpy(*grads, r.g->grads.data, *n * sizeof(float));
+	sg_batch_release(&part);
+	sg_pass_release(&pass);
+	rig_close(&r);
+	return 0;
+}
+
+TEST(every_architecture_gives_the_same_bits_on_any_machine_and_in_any_batch)
+{
+	static const struct { const char *isa; unsigned threads; bool cut; } ways[] = {
+		{ "scalar", 3, false }, { "scalar", 1, true }, { "avx2", 2, true }, { "avx512", 2, false },
+	};
+
+	for (const struct tiny_arch *a = tiny_archs; a->name; a++) {
+		float loss[ROWS], again[ROWS], *grads = NULL, *g = NULL;
+		size_t n, k;
+
+		PASS(step(loss, &grads, &n, a, "scalar", 1, false));
+		for (size_t i = 0; i < SG_LEN(ways); i++) {
+			if (step(again, &g, &k, a, ways[i].isa, ways[i].threads, ways[i].cut) < 0) {
+				CHECK(strcmp(ways[i].isa, "scalar"));	/* a processor without it */
+				continue;
+			}
+			CHECK(!memcmp(loss, again, sizeof(loss)));
+			CHECK(n == k && !memcmp(grads, g, n * sizeof(*g)));
+			free(g);
+		}
+		free(grads);
 	}
 }
 
