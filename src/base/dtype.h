@@ -156,10 +156,16 @@ static inline float sg_mat_at(const struct sg_mat *m, size_t i)
  * Quantised blocks go as they are; such a matrix is not turned. */
 static inline void sg_mat_pack(void *out, const struct sg_mat *m)
 {
-	size_t size = sg_dtypes[m->dtype].size, block = sg_dtypes[m->dtype].block;
+	size_t size = sg_dtypes[m->dtype].size, row = sg_dtype_bytes(m->dtype, m->cols);
+	char *p = out;
 
-	for (size_t i = 0; i < m->rows * m->cols / block; i++)
-		memcpy((char *)out + i * size, (const char *)m->data + sg_mat_index(m, i * block) / block * size, size);
+	if (!m->turned) {
+		for (size_t r = 0; r < m->rows; r++, p += row)
+			memcpy(p, (const char *)m->data + sg_dtype_bytes(m->dtype, sg_mat_index(m, r * m->cols)), row);
+		return;
+	}
+	for (size_t i = 0; i < m->rows * m->cols; i++, p += size)
+		memcpy(p, (const char *)m->data + sg_mat_index(m, i) * size, size);
 }
 
 static inline void sg_mat_unpack(void *stored, const struct sg_mat *m, const void *packed)

@@ -394,7 +394,7 @@ TEST(architectures_live)
 	CHECK(rc == 0);
 	n = all(&worst, folder, false);
 	PASS(n);
-	CHECK((size_t)n >= 16 + grown);
+	CHECK((size_t)n >= 7 + grown);
 	CHECK(worst <= 1);
 	PASS(all(&trained, folder, true));
 	CHECK(trained <= 1);
