@@ -22,7 +22,6 @@ struct sg_tensor_info {
 	size_t shape[SG_TENSOR_DIMS];
 	const unsigned char *data;
 	size_t bytes;
-	size_t pair;		/* order of its rows, see struct sg_mat; 0 in a safetensors file */
 };
 
 /* t: n tensors, sorted bytewise by name. meta: the __metadata__ object

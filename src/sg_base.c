@@ -46,26 +46,35 @@ static char *pin_cache(const struct sg_repo *r, const char *base)
 	return sg_asprintf("%s/pin-%.16s", sg_registry_cache_dir(r->reg), base);
 }
 
-/* Files of the folder that can hold a part of the base, with what changes when they do. */
+static int list_file(struct sg_buf *out, const char *name, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return 0;
+	return sg_buf_fmt(out, "%s %lld %lld.%09ld %llu\n", name, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+			  st.st_mtim.tv_nsec, (unsigned long long)st.st_ino);
+}
+
+/* Files of the folder that can hold a part of the base, or the one file that is all
+ * of it, with what changes when they do. */
 static int list_files(struct sg_buf *out, const char *path)
 {
 	struct sg_names l = { 0 };
 	int rc = sg_buf_fmt(out, "%s\n", path);
 
+	if (rc >= 0 && !sg_dir_exists(path))
+		return list_file(out, "", path);
 	if (rc >= 0)
 		rc = sg_dir_list(&l, path);
 	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
 		const char *dot = strrchr(l.name[i], '.');
-		struct stat st;
 		char *full;
 
 		if (!dot || (strcmp(dot, ".json") && strcmp(dot, ".safetensors")))
 			continue;
 		full = sg_path_join(path, l.name[i]);
-		rc = full ? 0 : -SG_E_NOMEM;
-		if (rc >= 0 && stat(full, &st) == 0)
-			rc = sg_buf_fmt(out, "%s %lld %lld.%09ld %llu\n", l.name[i], (long long)st.st_size,
-					(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (unsigned long long)st.st_ino);
+		rc = full ? list_file(out, l.name[i], full) : -SG_E_NOMEM;
 		free(full);
 	}
 	sg_names_release(&l);

@@ -92,6 +92,17 @@ struct sg_mat sg_arch_view(const struct sg_desc *d, const struct sg_arch_tensor 
 		m.gap = 3 * K;
 		at = (size_t)(a->layout - SG_HEADS_Q) * K * cols;
 		break;
+	case SG_ROWS_Q: case SG_ROWS_K: case SG_ROWS_V:
+		m.rows = a->layout == SG_ROWS_Q ? q : g;
+		at = (a->layout == SG_ROWS_Q ? 0 : a->layout == SG_ROWS_K ? q : q + g) * cols;
+		m.cols = vector ? m.rows : cols;
+		m.rows = vector ? 1 : m.rows;
+		break;
+	case SG_PAIRED:
+		m.rows = rows;
+		m.cols = cols;
+		m.pair = K / 2;
+		break;
 	}
 	*begin = at;
 	return m;

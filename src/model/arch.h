@@ -15,7 +15,9 @@ enum sg_layout {
 	SG_AS_IS,
 	SG_TURNED,			/* [in,out]: y = x W */
 	SG_TURNED_Q, SG_TURNED_K, SG_TURNED_V,	/* the same, q, k, v side by side; vectors: one after another */
-	SG_HEADS_Q, SG_HEADS_K, SG_HEADS_V	/* rows of head 0 of q, of k, of v, then of head 1 ... */
+	SG_HEADS_Q, SG_HEADS_K, SG_HEADS_V,	/* rows of head 0 of q, of k, of v, then of head 1 ... */
+	SG_ROWS_Q, SG_ROWS_K, SG_ROWS_V,	/* rows of q, then of k, then of v */
+	SG_PAIRED			/* rows of each head in pairs, see struct sg_mat */
 };
 
 struct sg_arch_tensor {

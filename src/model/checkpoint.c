@@ -4,6 +4,7 @@
 #include "base/quant.h"
 #include "format/shards.h"
 #include "model/arch.h"
+#include "model/gguf_base.h"
 #include <math.h>
 
 /* One of ours: a stored tensor or a part of it. */
@@ -19,6 +20,9 @@ struct sg_checkpoint {
 	struct sg_buf config, tokenizer;
 	struct sg_json_doc doc;
 	struct sg_shards shards;
+	struct sg_map map;			/* of a GGUF file */
+	struct sg_gguf gguf;
+	const struct sg_arch_tensor *names;	/* of the stored tensors */
 	const struct sg_tensor_info **t;	/* stored tensors by name */
 	size_t n;
 	struct entry *e;			/* ours */
@@ -94,6 +98,17 @@ static void their_name(char *out, size_t size, const struct sg_checkpoint *c, co
 		snprintf(out, size, "%s", name);
 }
 
+/* Rows that are quantised have to be whole blocks. */
+static bool usable(const struct sg_desc *d, const struct sg_arch_tensor *a, enum sg_dtype dtype)
+{
+	size_t begin;
+	struct sg_mat m = sg_arch_view(d, a, &begin);
+
+	if (!sg_dtype_quantised(dtype))
+		return sg_dtype_weight(dtype);
+	return !m.turned && m.cols % sg_dtypes[dtype].block == 0;
+}
+
 static int match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, size_t layer, struct complaint *bad)
 {
 	const struct sg_tensor_info *t;
@@ -109,7 +124,7 @@ static int match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, si
 	t = c->t[i];
 	if (!shape_is(&c->desc, a->shape, t))
 		complain(bad, "wrong shape of", theirs);
-	else if (!sg_dtype_weight(t->dtype))
+	else if (!usable(&c->desc, a, t->dtype))
 		complain(bad, "unsupported dtype of", theirs);
 	SG_TRY(SG_GROW(c->e, c->n_e, c->cap_e));
 	c->e[c->n_e] = (struct entry){ .info = t, .as = a };
@@ -121,6 +136,8 @@ static int match_one(struct sg_checkpoint *c, const struct sg_arch_tensor *a, si
 
 static bool ignored(const struct sg_checkpoint *c, const char *theirs)
 {
+	if (c->names != c->arch->tensors)
+		return !strcmp(theirs, SG_GGUF_FREQS);
 	return c->arch->ignore && c->arch->ignore(&c->desc, theirs);
 }
 
@@ -128,7 +145,7 @@ static int match(struct sg_checkpoint *c, const char *what)
 {
 	struct complaint bad = { .n = 0 };
 
-	for (const struct sg_arch_tensor *a = c->arch->tensors; a->ours; a++) {
+	for (const struct sg_arch_tensor *a = c->names; a->ours; a++) {
 		size_t times = strstr(a->ours, "%zu") ? c->desc.layers : 1;
 
 		if (!sg_desc_has(&c->desc, a->ours))
@@ -167,7 +184,10 @@ static int finish(struct sg_checkpoint *c, const char *what)
 	size_t cells;
 
 	SG_TRY(SG_NEW(c->first, c->n));
-	if (c->arch->prefix) {
+	c->names = c->arch->tensors;
+	if (stored_at(c, SG_GGUF_EMBED) < c->n && sg_gguf_names(c->desc.arch)) {
+		c->names = sg_gguf_names(c->desc.arch);
+	} else if (c->arch->prefix) {
 		char theirs[160];
 
 		their_name(theirs, sizeof(theirs), c, c->arch->tensors, 0);
@@ -214,13 +234,29 @@ static int open_folder(struct sg_checkpoint *c, const char *path)
 	return rc;
 }
 
+static int open_gguf(struct sg_checkpoint *c, const char *path)
+{
+	SG_TRY(sg_map_open(&c->map, path));
+	if (c->map.size < 4 || memcmp(c->map.data, "GGUF", 4))
+		return sg_fail(SG_E_UNSUPPORTED, "'%s' is neither a folder nor a GGUF file", path);
+	SG_TRY(sg_gguf_parse(&c->gguf, c->map.data, c->map.size, path));
+	SG_TRY(sg_gguf_config(&c->config, &c->gguf, path));
+	SG_TRY(sg_gguf_tokenizer(&c->tokenizer, &c->gguf, path));
+	SG_TRY(read_config(c, path));
+	SG_TRY(SG_NEW(c->t, c->gguf.n));
+	c->n = c->gguf.n;
+	for (size_t i = 0; i < c->n; i++)
+		c->t[i] = &c->gguf.t[i];
+	return finish(c, path);
+}
+
 int sg_checkpoint_open(struct sg_checkpoint **out, const char *path)
 {
 	struct sg_checkpoint *c;
 	int rc;
 
 	SG_TRY(SG_NEW(c, 1));
-	rc = open_folder(c, path);
+	rc = sg_file_exists(path) && !sg_dir_exists(path) ? open_gguf(c, path) : open_folder(c, path);
 	if (rc < 0)
 		sg_checkpoint_free(c);
 	else
@@ -272,6 +308,8 @@ void sg_checkpoint_free(struct sg_checkpoint *c)
 	sg_buf_release(&c->tokenizer);
 	sg_json_release(&c->doc);
 	sg_shards_release(&c->shards);
+	sg_gguf_release(&c->gguf);
+	sg_map_release(&c->map);
 	free(c->t);
 	free(c->e);
 	free(c->first);
@@ -337,7 +375,6 @@ int sg_checkpoint_mat(struct sg_mat *out, const struct sg_checkpoint *c, const c
 	*out = sg_arch_view(&c->desc, e->as, &begin);
 	out->dtype = e->info->dtype;
 	out->data = e->info->data + sg_dtype_bytes(out->dtype, begin);
-	out->pair = e->info->pair;
 	return 0;
 }
 

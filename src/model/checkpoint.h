@@ -15,8 +15,9 @@ SG_C_BEGIN
  */
 struct sg_checkpoint;
 
-/* path: a folder with config.json, weights and tokenizer.json. NOTFOUND,
- * CORRUPT, UNSUPPORTED. */
+/* path: a folder with config.json, weights and tokenizer.json, or a GGUF file, whose
+ * texts are made from its metadata (model/gguf_base.h). NOTFOUND, CORRUPT,
+ * UNSUPPORTED. */
 int sg_checkpoint_open(struct sg_checkpoint **out, const char *path);
 /* Texts are copied. t[n] and what they point at are borrowed; `own` (may be NULL)
  * is freed with the checkpoint. tokenizer NULL: bytes. */

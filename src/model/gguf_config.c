@@ -90,7 +90,7 @@ static int read_arch(struct meta *m)
 
 static int read_meta(struct meta *m)
 {
-	const struct sg_tensor_info *embd = sg_gguf_tensor(m->g, "token_embd.weight");
+	const struct sg_tensor_info *embd = sg_gguf_tensor(m->g, SG_GGUF_EMBED);
 	bool gpt2;
 
 	SG_TRY(read_arch(m));
@@ -231,7 +231,7 @@ static int put_rope(struct sg_jsonw *w, const struct meta *m)
 {
 	static const char *const odd[] = { "attn_factor", "yarn_ext_factor", "yarn_attn_factor", "yarn_beta_fast",
 					   "yarn_beta_slow", "yarn_log_multiplier" };
-	const struct sg_tensor_info *freqs = sg_gguf_tensor(m->g, "rope_freqs.weight");
+	const struct sg_tensor_info *freqs = sg_gguf_tensor(m->g, SG_GGUF_FREQS);
 	struct sg_gguf_text type = { "none", 4 };
 	double old = 1;
 	char key[96];
