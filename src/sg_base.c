@@ -280,7 +280,7 @@ static int open_bound(struct sg_view *v, const struct sg_progress *progress)
 	if (rc == -SG_E_NOTFOUND)
 		return sg_fail(SG_E_NOTFOUND, "the weights of base %.16s are not in the registry; "
 			       "say where they are with 'sg base bind PATH'", v->base);
-	if (rc >= 0 && !sg_dir_exists(path))
+	if (rc >= 0 && !sg_dir_exists(path) && !sg_file_exists(path))
 		rc = sg_fail(SG_E_NOTFOUND, "the weights of base %.16s are no longer in '%s'; "
 			     "say where they are with 'sg base bind PATH'", v->base, path);
 	if (rc >= 0)

@@ -20,10 +20,9 @@ SG_C_BEGIN
  *
  * Each product and sum is one f32 operation, rounded as written and never fused,
  * so every reader gets the same bits. All types are read by granules of 32
- * elements: the smallest piece that shares its scales and bytes with no other.
- *
- * The loops are plain so that a compiler makes vectors of them for whatever
- * instruction set the file is compiled for.
+ * elements: what rows can be cut into, whatever the type. The code is
+ * such that a compiler makes vectors of it for whatever instruction set a file is
+ * compiled for.
  */
 #define SG_GRANULE 32
 
@@ -51,14 +50,34 @@ static inline void sg_quant_k(int *scale, int *min, const unsigned char *s, size
 	}
 }
 
-/* q[32] = the small numbers of the granule whose nibbles are the low halves of
- * q[0..15], then the high ones; bit i of `high` is the fifth bit of element i. */
-static inline void sg_quant_half(float *restrict out, const unsigned char *qs, uint32_t high, int less, float d)
+/*
+ * The 16 bytes of nibbles at qs into 32 floats: the low halves first, then the high
+ * ones, the fifth bit of element i being bit i of `high`. `value` is what becomes of
+ * such a number q. Vectors of eight, each lane computed as one scalar would be:
+ * compilers make poor ones of the plain loop.
+ */
+typedef unsigned char sg_quant_u8 __attribute__((vector_size(8)));
+typedef int sg_quant_i32 __attribute__((vector_size(32)));
+typedef float sg_quant_f32 __attribute__((vector_size(32)));
+
+#define SG_QUANT_NIBBLES(out, qs, high, value) do { \
+	for (int i_ = 0; i_ < 16; i_ += 8) { \
+		sg_quant_u8 b_; \
+		memcpy(&b_, (qs) + i_, sizeof(b_)); \
+		SG_QUANT_8((out) + i_, b_ & 15, (high) >> i_, value); \
+		SG_QUANT_8((out) + 16 + i_, b_ >> 4, (high) >> (16 + i_), value); \
+	} \
+} while (0)
+#define SG_QUANT_8(out, bytes, high, value) do { \
+	const sg_quant_i32 at_ = { 0, 1, 2, 3, 4, 5, 6, 7 }; \
+	sg_quant_i32 q_ = __builtin_convertvector(bytes, sg_quant_i32) | ((int)((high) & 255) >> at_ & 1) << 4; \
+	sg_quant_f32 q = __builtin_convertvector(q_, sg_quant_f32), v_ = (value); \
+	memcpy((out), &v_, sizeof(v_)); \
+} while (0)
+
+static inline uint32_t sg_quant_u32(const unsigned char *p)
 {
-	for (int i = 0; i < 16; i++)
-		out[i] = d * (float)((qs[i] & 15) + (int)(high >> i & 1) * 16 - less);
-	for (int i = 0; i < 16; i++)
-		out[16 + i] = d * (float)((qs[i] >> 4) + (int)(high >> (16 + i) & 1) * 16 - less);
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 static inline void sg_quant_q8_0(float *restrict out, const unsigned char *b)
@@ -73,42 +92,31 @@ static inline void sg_quant_q8_0(float *restrict out, const unsigned char *b)
 static inline void sg_quant_q4_0(float *restrict out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b);
-	const unsigned char *q = b + 2;
 
-	for (int i = 0; i < 16; i++) {
-		out[i] = d * (float)((q[i] & 15) - 8);
-		out[16 + i] = d * (float)((q[i] >> 4) - 8);
-	}
+	SG_QUANT_NIBBLES(out, b + 2, 0u, d * (q - 8.0f));
 }
 
 static inline void sg_quant_q4_1(float *restrict out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b), m = sg_quant_f16(b + 2);
-	const unsigned char *q = b + 4;
 
-	for (int i = 0; i < 16; i++) {
-		out[i] = d * (float)(q[i] & 15) + m;
-		out[16 + i] = d * (float)(q[i] >> 4) + m;
-	}
-}
-
-static inline uint32_t sg_quant_u32(const unsigned char *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+	SG_QUANT_NIBBLES(out, b + 4, 0u, d * q + m);
 }
 
 static inline void sg_quant_q5_0(float *restrict out, const unsigned char *b)
 {
-	sg_quant_half(out, b + 6, sg_quant_u32(b + 2), 16, sg_quant_f16(b));
+	float d = sg_quant_f16(b);
+	uint32_t high = sg_quant_u32(b + 2);
+
+	SG_QUANT_NIBBLES(out, b + 6, high, d * (q - 16.0f));
 }
 
 static inline void sg_quant_q5_1(float *restrict out, const unsigned char *b)
 {
-	float m = sg_quant_f16(b + 2);
+	float d = sg_quant_f16(b), m = sg_quant_f16(b + 2);
+	uint32_t high = sg_quant_u32(b + 4);
 
-	sg_quant_half(out, b + 8, sg_quant_u32(b + 4), 0, sg_quant_f16(b));
-	for (int i = 0; i < SG_GRANULE; i++)
-		out[i] = out[i] + m;
+	SG_QUANT_NIBBLES(out, b + 8, high, d * q + m);
 }
 
 static inline void sg_quant_q4_k(float *restrict out, const unsigned char *b, size_t j)
@@ -142,12 +150,14 @@ static inline void sg_quant_q6_k(float *restrict out, const unsigned char *b, si
 	const unsigned char *q = b + j / 4 * 64 + j % 2 * 32, *h = b + 128 + j / 4 * 32;
 	const signed char *s = (const signed char *)b + 192 + 2 * j;
 	int shift = j & 2 ? 4 : 0, up = 2 * (int)(j % 4);
-	float d = sg_quant_f16(b + 208), lo = d * (float)s[0], hi = d * (float)s[1];
+	float d = sg_quant_f16(b + 208), scale[SG_GRANULE];
 
-	for (int i = 0; i < 16; i++)
-		out[i] = lo * (float)(((q[i] >> shift & 15) | (h[i] >> up & 3) << 4) - 32);
-	for (int i = 16; i < SG_GRANULE; i++)
-		out[i] = hi * (float)(((q[i] >> shift & 15) | (h[i] >> up & 3) << 4) - 32);
+	for (int i = 0; i < 16; i++) {
+		scale[i] = d * (float)s[0];
+		scale[16 + i] = d * (float)s[1];
+	}
+	for (int i = 0; i < SG_GRANULE; i++)
+		out[i] = scale[i] * ((float)((q[i] >> shift & 15) | (h[i] >> up & 3) << 4) - 32.0f);
 }
 
 /* out[32] = granule g of packed data, that is elements 32 g to 32 g + 31. */

@@ -120,8 +120,8 @@ static int read_meta(struct meta *m)
 	m->theta = 10000;
 	SG_TRY(number(m, "rope.freq_base", &m->theta));
 	if (m->value != m->key || (m->rotary != m->key && !gpt2))
-		return sg_fail(SG_E_UNSUPPORTED, "'%s': heads of %zu numbers with values of %zu and rotary positions over %zu are "
-			       "not supported", m->what, m->key, m->value, m->rotary);
+		return sg_fail(SG_E_UNSUPPORTED, "'%s': heads of %zu numbers with values of %zu and rotary positions over %zu "
+			       "are not supported", m->what, m->key, m->value, m->rotary);
 	if (gpt2 && (m->kv_heads != m->heads || m->key * m->heads != m->embedding))
 		return sg_fail(SG_E_UNSUPPORTED, "'%s': heads of this shape are not supported for gpt2", m->what);
 	return refuse(m);
