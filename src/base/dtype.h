@@ -157,7 +157,7 @@ static inline float sg_mat_at(const struct sg_mat *m, size_t i)
 static inline void sg_mat_pack(void *out, const struct sg_mat *m)
 {
 	size_t size = sg_dtypes[m->dtype].size, row = sg_dtype_bytes(m->dtype, m->cols);
-	char *p = out;
+	char *p = (char *)out;	/* C++ reads this too */
 
 	if (!m->turned) {
 		for (size_t r = 0; r < m->rows; r++, p += row)
