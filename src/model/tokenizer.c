@@ -56,6 +56,13 @@ void sg_tokenizer_free(struct sg_tokenizer *t)
 
 /* ---- making one ---- */
 
+/* A protobuf of pieces, each a message that begins with its text; JSON may begin
+ * with the same line feed, but not go on so. */
+static bool is_sentencepiece(const char *data, size_t n)
+{
+	return n > 4 && data[0] == '\n' && data[2] == '\n' && data[3] > 0 && data[3] < data[1];
+}
+
 int sg_tokenizer_parse(struct sg_tokenizer **out, const char *data, size_t n, const char *what)
 {
 	struct sg_json_doc doc = { 0 };
@@ -64,6 +71,9 @@ int sg_tokenizer_parse(struct sg_tokenizer **out, const char *data, size_t n, co
 
 	if (n > MAX_FILE)
 		return sg_fail(SG_E_CORRUPT, "'%s' is larger than %zu bytes", what, MAX_FILE);
+	if (is_sentencepiece(data, n))
+		return sg_fail(SG_E_UNSUPPORTED, "'%s' is a model of SentencePiece: save the tokenizer as tokenizer.json "
+			       "(AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) of Transformers does)", what);
 	SG_TRY(sg_json_parse(&doc, data, n, what));
 	rc = SG_NEW(t, 1);
 	if (rc >= 0)

@@ -7,10 +7,11 @@ SG_C_BEGIN
  * Text to token ids and back.
  *
  * Two kinds: `byte` (ids 0..255 are bytes, 256 opens a document) and `bpe`, read
- * from a Hugging Face tokenizer.json and exact against the library that wrote
- * it. What a file asks for and this does not do is refused by name at parse,
- * never approximated. A tokenizer does not change after it is made, so threads
- * may share it.
+ * from a Hugging Face tokenizer.json, or from parts as GGUF has them, and exact
+ * against the library that wrote the former: byte-level vocabularies (GPT-2 and
+ * all after it) and SentencePiece's. What a file asks for and this does not do
+ * is refused by name at parse, never approximated. A tokenizer does not change
+ * after it is made, so threads may share it.
  */
 struct sg_tokenizer;
 
@@ -23,7 +24,7 @@ int sg_ids_add(struct sg_ids *l, int32_t id);
 void sg_ids_release(struct sg_ids *l);
 
 /*
- * A tokenizer.json of n bytes; pure. `what` names it in messages. CORRUPT for a
+ * A tokenizer.json of n bytes; pure (sg-tokenizer(7) lists what is read). `what` names it in messages. CORRUPT for a
  * damaged file, UNSUPPORTED for one that needs what is not here (the message
  * says what). *out is yours.
  */

@@ -5,7 +5,7 @@
 int sg_fuzz_tokenizer(const uint8_t *data, size_t n);
 int sg_fuzz_tokenizer(const uint8_t *data, size_t n)
 {
-	static const char text[] = " Hello  <s>ab ba\xe2\x96\x81 \xf0\x9f\x98\x80 abab</s> abababababababababababababababababababab";
+	static const char text[] = " Hello  <s>ab ba\xe2\x96\x81 \xf0\x9f\x98\x80 abab</s> e\xcc\x81 12 it's\n abababababababababababababababababababab";
 	struct sg_tokenizer *t = NULL;
 	struct sg_ids l = { 0 };
 	struct sg_buf b = { 0 };

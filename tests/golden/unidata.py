@@ -4,16 +4,16 @@
 Nothing is read from a Unicode version of our own choice: each fact is asked of
 the library, since its parts carry tables of different age (its regular
 expressions, its digits, its normaliser, its word characters). Run by hand:
-    python3 tests/golden/unidata.py
+    python3 tests/golden/unidata.py [OUT]
 """
-import os, unicodedata
+import os, sys, unicodedata
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 POINTS = [c for c in range(0x110000) if not 0xd800 <= c < 0xe000]
 HANGUL = range(0xac00, 0xac00 + 11172)
 STEP, HIGH = 128, 0xe0000
-OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/model/tok_unidata.c")
+OUT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/model/tok_unidata.c")
 nfc, nfd = normalizers.NFC().normalize_str, normalizers.NFD().normalize_str
 
 

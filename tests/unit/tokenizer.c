@@ -4,7 +4,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "format/rd.h"
+#include "base/rng.h"
+#include "model/tok_nfc.h"
+#include "model/tok_utf8.h"
 #include "tests/test.h"
 #include <time.h>
 
@@ -173,6 +175,71 @@ TEST(tokenizer_golden_level)
 	CHECK(!bad);
 }
 
+/* ---- byte-level: any text comes back, in its normal form where the file asks ---- */
+
+static size_t random_text(uint64_t which, char *s)
+{
+	static const uint32_t limit[] = { 0x80, 0x250, 0x3100, 0x110000 };
+	size_t n = 0, chars = sg_rng_below(11, which, 0, 40);
+
+	for (size_t i = 1; i <= chars; i++) {
+		uint32_t c = (uint32_t)sg_rng_below(11, which, 2 * i, limit[sg_rng_below(11, which, 2 * i + 1, 4)]);
+
+		n += sg_utf8_put(s + n, c >= 0xd800 && c < 0xe000 ? ' ' : c);
+	}
+	return n;
+}
+
+/* By decode and, piece by piece, as generation does. */
+static bool round_trip(const struct sg_tokenizer *t, bool nfc, const char *s, size_t n)
+{
+	struct sg_buf want = { 0 }, b = { 0 }, c = { 0 };
+	struct sg_detok state = { 0 };
+	struct sg_ids l = { 0 };
+	bool ok = (nfc ? sg_nfc(&want, s, n) : sg_buf_add(&want, s, n)) >= 0 && sg_tokenizer_encode(t, &l, s, n, 0) >= 0 &&
+		  sg_tokenizer_decode(t, &b, l.id, l.n, SG_TOK_REPLACE) >= 0;
+
+	for (size_t i = 0; i < l.n && ok; i++)
+		ok = sg_tokenizer_next(t, &state, &c, l.id[i], 0) >= 0;
+	ok = ok && b.len == c.len && b.len == want.len &&
+	     (!b.len || (!memcmp(b.data, c.data, b.len) && !memcmp(b.data, want.data, b.len)));
+	sg_buf_release(&want);
+	sg_buf_release(&b);
+	sg_buf_release(&c);
+	sg_ids_release(&l);
+	return ok;
+}
+
+TEST(tokenizer_level_round_trip)
+{
+	/* every second normalises */
+	static const char *const name[] = { "gpt2", "neox", "llama3", "qwen2" }, path[] = "tests/golden/tokenizer_level.json";
+	struct sg_json_doc doc = { 0 };
+	struct sg_buf f = { 0 }, text = { 0 };
+	size_t bad = 0, n = 0;
+	char s[256];
+
+	PASS(sg_file_read(&f, path, 1 << 22));
+	PASS(sg_json_parse(&doc, f.data, f.len, path));
+	for (const struct sg_json *v = sg_json_get(sg_json_root(&doc), "variants")->child; v; v = v->next)
+		for (size_t i = 0; i < SG_LEN(name); i++) {
+			struct sg_tokenizer *t = NULL;
+
+			if (strcmp(sg_json_get(v, "name")->str, name[i]))
+				continue;
+			PASS(assemble(&text, sg_json_get(sg_json_root(&doc), "models"), v));
+			PASS(sg_tokenizer_parse(&t, text.data, text.len, name[i]));
+			for (int k = 0; k < 3000; k++, n++)
+				bad += !round_trip(t, i % 2, s, random_text(n, s));
+			sg_tokenizer_free(t);
+		}
+	sg_json_release(&doc);
+	sg_buf_release(&f);
+	sg_buf_release(&text);
+	CHECK(n == 12000);
+	CHECK(!bad);
+}
+
 /* ---- what is not there is refused by name ---- */
 
 static bool refuses(const char *json, int code, const char *name)
@@ -212,6 +279,19 @@ TEST(tokenizer_refuses_by_name)
 	CHECK(refuses("{" BACK ",\"model\":{\"vocab\":{\"a\":4000000000},\"merges\":[]}}", SG_E_CORRUPT, "'a'"));
 	CHECK(refuses("{}", SG_E_CORRUPT, "no model"));
 	CHECK(refuses("[]", SG_E_CORRUPT, "no object"));
+}
+
+TEST(tokenizer_refuses_sentencepiece)
+{
+	static const char path[] = "../shared/models/stories260K/tokenizer.model", space[] = "\n \n{}";
+	struct sg_tokenizer *t = NULL;
+
+	CHECK(sg_tokenizer_parse(&t, "\n\x0c\n\x05<unk>\x15", 10, "tokenizer.model") == -SG_E_UNSUPPORTED);
+	CHECK(strstr(sg_error_message(), "tokenizer.json"));
+	CHECK(sg_tokenizer_parse(&t, space, strlen(space), "t.json") == -SG_E_CORRUPT);
+	if (!sg_file_exists(path))
+		SKIP("shared");
+	CHECK(sg_tokenizer_open(&t, path, NULL) == -SG_E_UNSUPPORTED && strstr(sg_error_message(), "SentencePiece"));
 }
 
 TEST(tokenizer_text_must_be_utf8)

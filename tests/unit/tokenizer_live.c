@@ -144,6 +144,29 @@ TEST(tokenizer_families_live)
 	CHECK(strings > 10000);
 }
 
+/* The tables are what the library says today; half a minute. */
+TEST(tokenizer_unidata)
+{
+	struct sg_buf have = { 0 }, now = { 0 };
+	static const char out[] = "build/tmp-unidata.c";
+	int rc;
+
+	if (!getenv("SG_TEST_SLOW"))
+		SKIP("SG_TEST_SLOW");
+	PASS(sg_dir_make("build"));
+	rc = script(sg_asprintf("python3 -c 'import tokenizers' 2>/dev/null || exit 77; python3 tests/golden/unidata.py %s", out));
+	if (rc == 77)
+		SKIP("tokenizers");
+	CHECK(rc == 0);
+	PASS(sg_file_read(&have, "src/model/tok_unidata.c", 1 << 20));
+	PASS(sg_file_read(&now, out, 1 << 20));
+	remove(out);
+	/* behind the first line, which names the version */
+	CHECK(!strcmp(strchr(have.data, '\n'), strchr(now.data, '\n')));
+	sg_buf_release(&have);
+	sg_buf_release(&now);
+}
+
 /* Files at hand: SG_TEST_TOKENIZERS="a/tokenizer.json b/tokenizer.json". */
 TEST(tokenizer_files_live)
 {
