@@ -1,6 +1,6 @@
 /*
- * From what a file says to what encoding and decoding need, whichever format
- * the file has.
+ * From what the file says to what encoding and decoding need: tables over the
+ * vocabulary, and the bytes that each id stands for.
  */
 #include "model/tok_impl.h"
 #include "base/error.h"

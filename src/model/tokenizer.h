@@ -7,11 +7,11 @@ SG_C_BEGIN
  * Text to token ids and back.
  *
  * Two kinds: `byte` (ids 0..255 are bytes, 256 opens a document) and `bpe`, read
- * from a Hugging Face tokenizer.json, or from parts as GGUF has them, and exact
- * against the library that wrote the former: byte-level vocabularies (GPT-2 and
- * all after it) and SentencePiece's. What a file asks for and this does not do
- * is refused by name at parse, never approximated. A tokenizer does not change
- * after it is made, so threads may share it.
+ * from a Hugging Face tokenizer.json and exact against the library that wrote
+ * it: byte-level vocabularies (GPT-2 and all after it) and SentencePiece's. What
+ * a file asks for and this does not do is refused by name at parse, never
+ * approximated. A tokenizer does not change after it is made, so threads may
+ * share it.
  */
 struct sg_tokenizer;
 
@@ -24,33 +24,12 @@ int sg_ids_add(struct sg_ids *l, int32_t id);
 void sg_ids_release(struct sg_ids *l);
 
 /*
- * A tokenizer.json of n bytes; pure (sg-tokenizer(7) lists what is read). `what` names it in messages. CORRUPT for a
- * damaged file, UNSUPPORTED for one that needs what is not here (the message
- * says what). *out is yours.
+ * A tokenizer.json of n bytes; pure. sg-tokenizer(7) lists what is read. `what`
+ * names it in messages. CORRUPT for a damaged file, UNSUPPORTED for one that
+ * needs what is not here (the message says what). *out is yours.
  */
 int sg_tokenizer_parse(struct sg_tokenizer **out, const char *data, size_t n, const char *what);
 int sg_tokenizer_byte(struct sg_tokenizer **out);
-
-/*
- * The same from a vocabulary in parts, as GGUF carries it (tokenizer.ggml.*).
- * Texts need not end in NUL and are copied. `what` names the source in messages.
- * A model or pre-tokenizer that is not known is UNSUPPORTED, by name.
- */
-struct sg_tok_text { const char *s; size_t n; };
-enum sg_tok_type { SG_TOK_NORMAL = 1, SG_TOK_UNKNOWN, SG_TOK_CONTROL, SG_TOK_USER, SG_TOK_UNUSED, SG_TOK_BYTE };
-struct sg_tok_parts {
-	const char *model;		/* "gpt2": byte-level; "llama": SentencePiece's pairs by score */
-	const char *pre;		/* gpt2: "gpt-2", "llama-bpe", "qwen2", "smollm"; llama: ignored */
-	size_t n;			/* tokens; id = place */
-	const struct sg_tok_text *token;
-	const int32_t *type;		/* enum sg_tok_type, n of them; NULL: all normal */
-	const float *score;		/* llama: n of them */
-	size_t n_merges;		/* gpt2: "left right", by rank */
-	const struct sg_tok_text *merge;
-	int32_t bos, eos, unk;		/* -1: none */
-	int add_bos, add_eos, add_space;	/* 0, 1; -1: not said, which is as the model's kind has it */
-};
-int sg_tokenizer_from_parts(struct sg_tokenizer **out, const struct sg_tok_parts *p, const char *what);
 /* "byte", or the path of a tokenizer.json; sha256 (65 bytes, may be NULL) gets the
  * digest of the file's bytes, which names a tokenizer (of "byte" for the byte kind). */
 int sg_tokenizer_open(struct sg_tokenizer **out, const char *path, char *sha256);

@@ -8,6 +8,7 @@
 #include "model/tok_nfc.h"
 #include "model/tok_utf8.h"
 #include "tests/test.h"
+#include <pthread.h>
 #include <time.h>
 
 static const char stories[] = "../shared/models/stories260K/tokenizer.json";
@@ -238,6 +239,47 @@ TEST(tokenizer_level_round_trip)
 	sg_buf_release(&text);
 	CHECK(n == 12000);
 	CHECK(!bad);
+}
+
+/* ---- threads share a tokenizer; each borrows its own table of words ---- */
+
+struct job { const struct sg_tokenizer *t; const char *s; size_t n; bool ok; };
+
+static void *encode_often(void *arg)
+{
+	struct job *j = arg;
+	struct sg_ids first = { 0 }, l = { 0 };
+
+	j->ok = sg_tokenizer_encode(j->t, &first, j->s, j->n, 0) >= 0;
+	for (int i = 0; i < 50 && j->ok; i++) {
+		l.n = 0;
+		j->ok = sg_tokenizer_encode(j->t, &l, j->s, j->n, 0) >= 0 && same(&l, first.id, first.n);
+	}
+	sg_ids_release(&first);
+	sg_ids_release(&l);
+	return NULL;
+}
+
+TEST(tokenizer_level_threads)
+{
+	static const char path[] = "tests/fuzz/corpus/tokenizer/level-llama3.json";
+	struct sg_tokenizer *t = NULL;
+	struct job job[4];
+	pthread_t thread[4];
+	struct sg_buf f = { 0 };
+
+	PASS(sg_tokenizer_open(&t, path, NULL));
+	PASS(sg_file_read(&f, path, 1 << 20));
+	for (size_t i = 0; i < SG_LEN(job); i++) {
+		job[i] = (struct job){ t, f.data, f.len, false };
+		CHECK(!pthread_create(&thread[i], NULL, encode_often, &job[i]));
+	}
+	for (size_t i = 0; i < SG_LEN(job); i++) {
+		pthread_join(thread[i], NULL);
+		CHECK(job[i].ok);
+	}
+	sg_buf_release(&f);
+	sg_tokenizer_free(t);
 }
 
 /* ---- what is not there is refused by name ---- */
