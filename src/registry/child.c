@@ -142,16 +142,29 @@ int sg_child_wait(struct sg_child *c, int *status, char *err, size_t n)
 	return 0;
 }
 
+/* Its input has ended, so it leaves by itself and tidies up, which git does not do
+ * when it is killed. One that hangs is. */
+static void see_off(pid_t pid)
+{
+	for (int tries = 0; tries < 200; tries++) {
+		pid_t got = waitpid(pid, NULL, WNOHANG);
+
+		if (got > 0 || (got < 0 && errno != EINTR))
+			return;
+		usleep(SG_MIN(1000 * (tries + 1), 20000));
+	}
+	kill(pid, SIGTERM);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 void sg_child_release(struct sg_child *c)
 {
 	shut(&c->in);
 	shut(&c->out);
 	shut(&c->err);
-	if (c->pid > 0) {
-		kill(c->pid, SIGTERM);
-		while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	if (c->pid > 0)
+		see_off(c->pid);
 	*c = (struct sg_child){ 0, -1, -1, -1 };
 }
 
