@@ -276,11 +276,15 @@ int sg_registry_create(struct sg_registry **out, const char *dir)
 		goto out;
 	}
 	rc = sg_dir_sync(real);
-	exclude(real);
 	if (rc >= 0) {
-		rc = open_dir(out, final, true);
-		final = NULL;
+		char *owned = sg_strdup(final);
+
+		rc = owned ? open_dir(out, owned, true) : -SG_E_NOMEM;
 	}
+	if (rc < 0)
+		sg_dir_remove(final);
+	else
+		exclude(real);
 out:
 	free(real);
 	free(final);
