@@ -21,7 +21,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 	rc = sg_accept(&v, ctx->repo, argv[0], message, &ctx->progress);
 	SG_TRY(rc);
 	sg_progress_end();
-	said = sg_verdict_tell(ctx, &v);
+	said = sg_cmd_shown(sg_verdict_tell(ctx, &v));
 	sg_verdict_info_release(&v);
 	return said < 0 ? said : rc;
 }

@@ -58,6 +58,9 @@ void sg_cmd_list(FILE *to);
 
 /* USAGE when argc is not in min..max (max < 0: no bound). */
 int sg_cmd_args(int argc, int min, int max);
+/* What came of showing a change that is made: when that failed, the error says that
+ * the change itself did not. */
+int sg_cmd_shown(int rc);
 
 /* Commands with verbs (`sg data add ...`): argv[0] picks one, whose run gets
  * the rest. The table ends with { 0 }. Without a word, the first is meant. */

@@ -104,6 +104,11 @@ int sg_cmd_args(int argc, int min, int max)
 	return 0;
 }
 
+int sg_cmd_shown(int rc)
+{
+	return rc < 0 ? sg_fail_in(rc, "done, but it cannot be shown") : rc;
+}
+
 int sg_cmd_verbs(const struct sg_verb *v, struct sg_ctx *c, int argc, char **argv)
 {
 	const struct sg_verb *found = argc ? NULL : v;

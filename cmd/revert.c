@@ -66,7 +66,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 	no = rc = sg_revert(&i, ctx->repo, &o, &ctx->progress);
 	sg_progress_end();
 	if (rc >= 0)
-		rc = ctx->json ? print_json(&i) : ctx->quiet ? 0 : print_text(&i, no);
+		rc = sg_cmd_shown(ctx->json ? print_json(&i) : ctx->quiet ? 0 : print_text(&i, no));
 	sg_revert_info_release(&i);
 	return rc < 0 ? rc : no;
 }

@@ -193,7 +193,7 @@ static int finish(struct sg_ctx *ctx, const struct sg_train_result *t)
 		sg_jsonw_end(w, '}');
 		SG_TRY(sg_print_json_end());
 	} else if (take) {
-		SG_TRY(sg_verdict_tell(ctx, &v));
+		SG_TRY(sg_cmd_shown(sg_verdict_tell(ctx, &v)));
 	}
 	sg_verdict_info_release(&v);
 	return rc;
