@@ -23,6 +23,7 @@ need openssh-client tool ssh-keygen	# git checks signatures with it
 need python3 python3 -c 'import json'	# second readers of the formats, in tests
 need zstd tool zstd			# and they need it to read what is packed
 need mandoc tool mandoc			# checks the manual pages
+need xz-utils tool xz			# what the demo is measured against
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
