@@ -464,8 +464,9 @@ static int move_aside(char id[SG_SHA256_HEX], struct sg_repo *r, const char *wor
 	struct sg_found f = { 0 };
 	struct sg_change c = { 0 };
 	struct sg_buf m = { 0 };
-	struct sg_oid made;
+	struct sg_oid made, parents[2];
 	char ref[64], subject[120];
+	size_t n = 1;
 	int rc = sg_find_graft(&f, r, word);
 
 	if (rc >= 0 && !f.ref)
@@ -483,11 +484,15 @@ static int move_aside(char id[SG_SHA256_HEX], struct sg_repo *r, const char *wor
 		rc = sg_message_trailer(&m, "Sg-Graft", "sha256:%s", f.id);
 	if (rc >= 0)
 		rc = sg_change_begin_at(&c, r, &f.commit);
+	/* it was there before and trained again, or a move was killed half way */
+	parents[0] = f.commit;
+	if (rc >= 0 && sg_ref_get(&parents[1], r->reg, ref) >= 0)
+		n = 2;
 	if (rc >= 0)
-		rc = sg_change_done_ref(&c, &made, ref, NULL, &f.commit, 1, m.data);
+		rc = sg_change_done_ref(&c, &made, ref, n > 1 ? &parents[1] : NULL, parents, n, m.data);
 	/* it stands in one place, the old one when the move cannot be finished */
 	if (rc >= 0 && (rc = sg_ref_delete(r->reg, f.ref, &f.commit)) < 0)
-		(void)sg_ref_delete(r->reg, ref, &made);
+		(void)(n > 1 ? sg_ref_set(r->reg, ref, &parents[1], &made, op) : sg_ref_delete(r->reg, ref, &made));
 	if (rc >= 0)
 		strcpy(id, f.id);
 	sg_change_release(&c);
