@@ -44,6 +44,9 @@ off_t sg_lock_count(const struct sg_registry *r);
 /* If nobody writes, remove what killed writers left. deep: also walk the refs
  * and the loose objects. Returns 1 when it ran, 0 when somebody is writing. */
 int sg_sweep(struct sg_registry *r, bool deep);
+/* Lock files of refs and configuration that a killed process left: old ones. */
+void sg_sweep_locks(struct sg_registry *r);
+#define SG_LOCK_WAIT_MS 12000	/* how long to wait for one: until it would be old */
 
 /* packer.c: the id of an object; and one entry of a pack (header and stored
  * zlib stream) handed to sink piece by piece. */

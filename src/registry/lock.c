@@ -96,10 +96,12 @@ static bool our_keep(const char *path)
 	return ours;
 }
 
-static bool is_leftover(const char *path, const char *name, double age)
+static bool is_leftover(const char *path, const char *name, double age, bool locks)
 {
 	if (ends_in(name, ".lock"))
 		return age > OLD_LOCK;
+	if (locks)
+		return false;
 	if (!strncmp(name, "tmp_sg_", 7))
 		return true;
 	if (!strncmp(name, "pack_git2_", 10))
@@ -109,9 +111,9 @@ static bool is_leftover(const char *path, const char *name, double age)
 	return ends_in(name, ".keep") && our_keep(path);
 }
 
-/* Leftovers in one folder, and below it when `depth` allows. Nothing here is
- * worth failing for: what cannot be removed stays. */
-static void sweep_dir(const char *path, unsigned depth)
+/* Leftovers in one folder, and below it when `depth` allows; locks: of locks only.
+ * Nothing here is worth failing for: what cannot be removed stays. */
+static void sweep_dir(const char *path, unsigned depth, bool locks)
 {
 	DIR *d = opendir(path);
 	struct dirent *e;
@@ -127,8 +129,8 @@ static void sweep_dir(const char *path, unsigned depth)
 		}
 		if (S_ISDIR(st.st_mode) && strncmp(e->d_name, "tmp_", 4)) {
 			if (depth)
-				sweep_dir(p, depth - 1);
-		} else if (is_leftover(p, e->d_name, difftime(time(NULL), st.st_mtime))) {
+				sweep_dir(p, depth - 1, locks);
+		} else if (is_leftover(p, e->d_name, difftime(time(NULL), st.st_mtime), locks)) {
 			sg_dir_remove(p);
 		}
 		free(p);
@@ -137,12 +139,12 @@ static void sweep_dir(const char *path, unsigned depth)
 		closedir(d);
 }
 
-static void sweep_below(struct sg_registry *r, const char *folder, unsigned depth)
+static void sweep_below(struct sg_registry *r, const char *folder, unsigned depth, bool locks)
 {
 	char *p = sg_path_join(r->git_dir, folder);
 
 	if (p)
-		sweep_dir(p, depth);
+		sweep_dir(p, depth, locks);
 	free(p);
 }
 
@@ -164,6 +166,13 @@ static void sweep_tmp(const char *path)
 	sg_names_release(&l);
 }
 
+/* Needs no lock of ours: by their age nobody holds them. */
+void sg_sweep_locks(struct sg_registry *r)
+{
+	sweep_dir(r->git_dir, 0, true);
+	sweep_below(r, "refs", 16, true);
+}
+
 int sg_sweep(struct sg_registry *r, bool deep)
 {
 	if (r->lock_depth > 1 || flock(r->lock_fd, LOCK_EX | LOCK_NB) < 0) {
@@ -172,11 +181,11 @@ int sg_sweep(struct sg_registry *r, bool deep)
 		       sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir) : 0;
 	}
 	sweep_tmp(r->tmp_dir);
-	sweep_dir(r->git_dir, 0);
-	sweep_below(r, "objects/pack", 0);
-	sweep_below(r, "objects", deep ? 1 : 0);
+	sweep_dir(r->git_dir, 0, false);
+	sweep_below(r, "objects/pack", 0, false);
+	sweep_below(r, "objects", deep ? 1 : 0, false);
 	if (deep)
-		sweep_below(r, "refs", 16);
+		sweep_below(r, "refs", 16, false);
 	flock(r->lock_fd, r->lock_depth ? LOCK_SH : LOCK_UN);
 	return 1;
 }

@@ -9,7 +9,7 @@
  * one call, git_reference_create_matching with force and the old id (zero to
  * create). That call is the only one used here.
  */
-#define WAIT_MS 5000
+#define SWEEP_MS 500
 
 static uint32_t random32(void)
 {
@@ -34,14 +34,13 @@ static unsigned long now_ms(void)
 	return (unsigned long)t.tv_sec * 1000 + (unsigned long)t.tv_nsec / 1000000;
 }
 
-/* Run one attempt until it is not stopped by a lock. Half way a lock that
+/* Run one attempt until it is not stopped by a lock. Now and then a lock that
  * nobody holds any more is looked for. OS errors get a few tries: libgit2 makes
  * and removes folders of refs without a lock. */
 static int patiently(struct sg_registry *r, int (*attempt)(struct sg_registry *r, void *arg), void *arg)
 {
-	unsigned long start = now_ms();
+	unsigned long start = now_ms(), sweep = SWEEP_MS;
 	unsigned pause = 2, odd = 0;
-	bool swept = false;
 	int rc;
 
 	for (;;) {
@@ -52,12 +51,11 @@ static int patiently(struct sg_registry *r, int (*attempt)(struct sg_registry *r
 		if (rc == GIT_ELOCKED) {
 			unsigned long waited = now_ms() - start;
 
-			if (waited > WAIT_MS)
+			if (waited > SG_LOCK_WAIT_MS)
 				return rc;
-			if (waited > WAIT_MS / 10 && !swept) {
-				swept = true;
-				sg_sweep(r, true);
-				continue;
+			if (waited > sweep) {
+				sweep += SWEEP_MS;
+				sg_sweep_locks(r);
 			}
 		} else if (!(rc == -1 && e && e->klass == GIT_ERROR_OS && odd++ < 5)) {
 			return rc;

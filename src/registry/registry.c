@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define STAGE ".sg.tmp-"		/* and the maker's process id */
 
 /* Measured, not guessed: keeps stock git from delta-searching and recompressing
  * tensors, here and when it serves a clone. */
@@ -241,6 +244,25 @@ out:
 	git_buf_dispose(&where);
 }
 
+/* Stages in a folder whose makers were killed. */
+static void sweep_stages(const char *dir)
+{
+	struct sg_names l = { 0 };
+
+	if (sg_dir_list(&l, dir) < 0)
+		return;
+	for (size_t i = 0; i < l.n; i++) {
+		const char *s = l.name[i];
+		char *path = strncmp(s, STAGE, strlen(STAGE)) ? NULL : sg_path_join(dir, s);
+		int pid = path ? atoi(s + strlen(STAGE)) : 0;
+
+		if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+			sg_dir_remove(path);
+		free(path);
+	}
+	sg_names_release(&l);
+}
+
 int sg_registry_create(struct sg_registry **out, const char *dir)
 {
 	char *real = NULL, *final = NULL, *stage = NULL;
@@ -253,7 +275,7 @@ int sg_registry_create(struct sg_registry **out, const char *dir)
 	if (rc < 0)
 		goto out;
 	final = sg_path_join(real, ".sg");
-	stage = sg_asprintf("%s/.sg.tmp-%ld", real, (long)getpid());
+	stage = sg_asprintf("%s/" STAGE "%ld", real, (long)getpid());
 	if (!final || !stage) {
 		rc = -SG_E_NOMEM;
 		goto out;
@@ -262,6 +284,7 @@ int sg_registry_create(struct sg_registry **out, const char *dir)
 		rc = sg_fail(SG_E_EXISTS, "there is a registry in '%s' already", real);
 		goto out;
 	}
+	sweep_stages(real);
 	rc = sg_dir_remove(stage);
 	if (rc >= 0)
 		rc = sg_dir_make(stage);
@@ -409,8 +432,10 @@ int sg_registry_config_set(struct sg_registry *r, const char *key, const char *v
 	rc = own_config(&c, r);
 	while (rc >= 0) {
 		rc = value ? git_config_set_string(c, key, value) : git_config_delete_entry(c, key);
-		if (rc != GIT_ELOCKED || ++tries > 200)
+		if (rc != GIT_ELOCKED || ++tries > SG_LOCK_WAIT_MS / 10)
 			break;
+		if (tries % 50 == 0)
+			sg_sweep_locks(r);
 		usleep(10000);
 		rc = 0;
 	}
