@@ -8,7 +8,7 @@ static int64_t seed = -1, width;
 static bool embed;
 
 static const struct sg_opt opts[] = {
-	{ 0, "base", SG_OPT_STR, &base, "<dir>", "folder of the checkpoint to grow", 0, 0 },
+	{ 0, "base", SG_OPT_STR, &base, "<path>", "the checkpoint to grow: a folder or a GGUF file", 0, 0 },
 	{ 0, "embed", SG_OPT_FLAG, &embed, NULL, "keep the base's weights in the registry", 0, 0 },
 	{ 0, "seed", SG_OPT_INT, &seed, "<n>", "seed of the substrate (0)", 0, INT64_MAX },
 	{ 0, "width", SG_OPT_INT, &width, "<n>", "width of the substrate (256)", 1, 65536 },
@@ -43,6 +43,6 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 const struct sg_cmd sg_cmd_init = {
 	.name = "init", .group = "start",
-	.args = "[--base <dir>] [--embed] [--json] [<dir>]\n[--seed <n>] [--width <n>] [--json] [<dir>]",
+	.args = "[--base <path>] [--embed] [--json] [<dir>]\n[--seed <n>] [--width <n>] [--json] [<dir>]",
 	.brief = "Make a registry around a frozen base.", .opts = opts, .run = run,
 };

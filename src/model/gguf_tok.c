@@ -417,7 +417,8 @@ static int find_joins(struct joins *out, const struct parts *p, const struct sg_
 			out->j[out->n++] = (struct join){ (uint32_t)id, (uint32_t)left, (uint32_t)(n - left), score_of(p, id) };
 		}
 	}
-	qsort(out->j, out->n, sizeof(*out->j), by_score);
+	if (out->n)
+		qsort(out->j, out->n, sizeof(*out->j), by_score);
 	return 0;
 }
 

@@ -26,6 +26,14 @@ t 'a graft on it is trained, accepted and folded, into a folder in f32' '
 	for f in before grown fold; do json lines 0 loss <g/$f; done | tr "\n" " " >three &&
 	awk "{ d = \$2 - \$3; exit !(\$2 < \$1 && d < 1e-5 && d > -1e-5) }" three && [ -s folded/model.safetensors ]
 '
+if have python3; then
+t 'a second reader finds the same pin in the file' '
+	sg init -q --base "$models/qwen3.gguf" p && git --git-dir=p/.sg/registry.git show main:sg.json >sg.json &&
+	python3 "$SG_TOP/tests/readers/base.py" "$models/qwen3.gguf" sg.json >id && is "$(cat id)" "$(sg -C p base --json | json base)"
+'
+else
+skip python3 'a second reader finds the same pin in the file'
+fi
 t 'a file that changed is not the base' '
 	cp "$models/gpt2.gguf" g2.gguf && sg init -q --base g2.gguf h && python3 - <<END
 b = bytearray(open("g2.gguf", "rb").read()); b[-40] ^= 1; open("g2.gguf", "wb").write(b)
