@@ -26,6 +26,23 @@ t 'a graft on it is trained, accepted and folded, into a folder in f32' '
 	for f in before grown fold; do json lines 0 loss <g/$f; done | tr "\n" " " >three &&
 	awk "{ d = \$2 - \$3; exit !(\$2 < \$1 && d < 1e-5 && d > -1e-5) }" three && [ -s folded/model.safetensors ]
 '
+payload () {	# names and hashes of what the candidate p of a registry holds
+	git --git-dir="$1/.sg/registry.git" for-each-ref --format="%(refname)" refs/sg/cand >ref &&
+	git --git-dir="$1/.sg/registry.git" ls-tree -r --name-only "$(cat ref)" | grep graft.json >path &&
+	git --git-dir="$1/.sg/registry.git" show "$(cat ref):$(cat path)" | tr "{" "\n" | grep sha256 >"$2" && [ -s "$2" ]
+}
+t 'bases and gradients are those of the same weights in f32, to the bit' '
+	awk "BEGIN { for (i = 1; i <= 60; i++) print \"line \" i \" of a text, \" i * i % 89 \".\" }" >lines.txt &&
+	for m in llama gpt2; do
+		for r in $m-q $m-f; do
+			case $r in *-q) from=$models/$m.gguf ;; *) from=$m-hf ;; esac
+			sg init -q --base "$from" $r && sg -C $r data add book -q --role train --split line "$here/work/lines.txt" &&
+			sg -C $r train -q --type phi --set basis=svd --rank 4 --sites "layers.0.attn.[qkv],layers.0.mlp.down" --steps 3 \
+				--batch 2 --seq 16 --name p && payload $r $r.tensors || return 1
+		done
+		same $m-q.tensors $m-f.tensors || return 1
+	done
+'
 if have python3; then
 t 'a second reader finds the same pin in the file' '
 	sg init -q --base "$models/qwen3.gguf" p && git --git-dir=p/.sg/registry.git show main:sg.json >sg.json &&
