@@ -443,6 +443,35 @@ int sg_export_hf(struct sg_export_info *out, struct sg_repo *r, const struct sg_
 		 const struct sg_progress *progress);
 void sg_export_info_release(struct sg_export_info *i);
 
+/* --- PEFT's adapters (sg_peft.c, sg_import.c) -------------------------------- */
+
+struct sg_export_peft_opts {
+	const char *rev, *dir;		/* dir must not be there */
+	const char *graft;		/* NULL: the only one of the stack that an adapter can hold */
+};
+/* A LoRA adapter and the graft that it is. */
+struct sg_peft_info {
+	char id[SG_SHA256_HEX];
+	char *name;			/* of the graft, may be NULL */
+	const char *type;		/* of the graft; borrowed, never goes away */
+	char *base_name;		/* import: what the adapter calls its base; may be NULL */
+	size_t modules;
+	uint64_t rank, bytes;
+	double alpha;
+	bool known;			/* import: this very graft was waiting already */
+};
+/* One graft as an adapter in a new folder: lora as it is, phi with A Phi multiplied
+ * out. REFUSED names what an adapter cannot hold. */
+int sg_export_peft(struct sg_peft_info *out, struct sg_repo *r, const struct sg_export_peft_opts *o,
+		   const struct sg_progress *progress);
+struct sg_import_opts { const char *dir, *name; };	/* name: of the graft, may be NULL */
+/* An adapter as a candidate on HEAD's base. That it was made for this base is the
+ * caller's word: an adapter does not say, unless sg wrote it. REFUSED names what
+ * is no plain LoRA, does not fit or is left over. EXISTS: it is in the stack. */
+int sg_import_peft(struct sg_peft_info *out, struct sg_repo *r, const struct sg_import_opts *o,
+		   const struct sg_progress *progress);
+void sg_peft_info_release(struct sg_peft_info *i);
+
 /* --- lines of growth (sg_line.c) -------------------------------------------- */
 
 struct sg_branch_info {

@@ -317,11 +317,11 @@ static int train_json(struct sg_buf *out, const struct grow *w, const struct sg_
 	return rc;
 }
 
-static int put_graft(struct sg_change *c, const struct sg_graft *g, struct sg_graftfile *file)
+int sg_put_graft(struct sg_change *c, struct sg_graft *g)
 {
 	struct sg_buf b = { 0 };
 	char path[300];
-	int rc = sg_graftfile_write(&b, file);
+	int rc = sg_graftfile_write(&b, &g->file);
 
 	snprintf(path, sizeof(path), "grafts/%.16s/graft.json", g->id);
 	if (rc >= 0)
@@ -370,7 +370,7 @@ static int keep(struct grow *w, const struct sg_train_out *t)
 		return 0;	/* the same recipe gave the same graft before */
 	rc = sg_change_begin_at(&c, w->r, &w->view.commit);
 	if (rc >= 0)
-		rc = put_graft(&c, w->g, &w->g->file);
+		rc = sg_put_graft(&c, w->g);
 	if (rc >= 0)
 		rc = train_json(&json, w, t);
 	if (rc >= 0)

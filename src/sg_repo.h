@@ -124,6 +124,9 @@ int sg_change_done_ref(struct sg_change *c, struct sg_oid *out, const char *ref,
 		       const struct sg_oid *parents, size_t n_parents, const char *message);
 void sg_change_release(struct sg_change *c);
 
+/* Manifest and payload of a sealed graft into its folder. */
+int sg_put_graft(struct sg_change *c, struct sg_graft *g);
+
 /* Puts pin, configuration, tokenizer and (embed) weights of a base into the change. */
 int sg_base_put(struct sg_change *c, const struct sg_checkpoint *ckpt, const struct sg_buf *pin, bool embed);
 

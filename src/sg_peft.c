@@ -1,0 +1,481 @@
+/*
+ * A graft as an adapter that the PEFT library loads onto the same base. LoRA goes as
+ * it is; A Phi B goes as LoRA of the same rank with factors A Phi and B. Written
+ * beside its name, read back and compared, and only then put there.
+ */
+#include "sg_peft.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+#define KEY_MAX 240		/* bytes of a tensor's name */
+
+/* --- names --------------------------------------------------------------------- */
+
+static bool same_site(const char *ours, const char *site, size_t *layer)
+{
+	static const char any[] = "layers.%zu.";
+	char *end;
+
+	if (strncmp(ours, any, sizeof(any) - 1))
+		return !strcmp(ours, site);
+	if (strncmp(site, "layers.", 7) || site[7] < '0' || site[7] > '9')
+		return false;
+	*layer = strtoul(site + 7, &end, 10);
+	return *end == '.' && !strcmp(ours + sizeof(any) - 1, end + 1);
+}
+
+/* A tied head is no tensor of the base, but a module of its own all the same. */
+bool sg_peft_has(const struct sg_desc *d, const char *site)
+{
+	return strcmp(site, "head") ? sg_desc_has(d, site) : d->has_head;
+}
+
+int sg_peft_module(char *out, size_t size, enum sg_layout *layout, const struct sg_desc *d, const char *site)
+{
+	const struct sg_arch *arch;
+	size_t layer = 0;
+
+	SG_TRY(sg_arch_find(&arch, d->arch));
+	for (const struct sg_arch_tensor *a = arch->tensors; a->ours; a++) {
+		const char *at = strstr(a->theirs, "%zu");
+		char *tail;
+
+		if (!same_site(a->ours, site, &layer) || !sg_peft_has(d, site))
+			continue;
+		if (at)
+			snprintf(out, size, "%.*s%zu%s", (int)(at - a->theirs), a->theirs, layer, at + 3);
+		else
+			snprintf(out, size, "%s", a->theirs);
+		tail = out + strlen(out) - SG_MIN(strlen(out), strlen(".weight"));
+		if (!strcmp(tail, ".weight"))
+			*tail = '\0';
+		*layout = a->layout;
+		return 0;
+	}
+	return sg_fail(SG_E_NOTFOUND, "the base has no map '%s'", site);
+}
+
+int sg_peft_check(const char *module, enum sg_layout layout, const char *site)
+{
+	if (layout == SG_AS_IS || layout == SG_TURNED)
+		return 0;
+	return sg_fail(SG_E_REFUSED, "'%s' is a part of '%s', one map for query, key and value: it would need a change of all "
+		       "three put together or taken apart, which is not done", site, module);
+}
+
+int sg_peft_base(const struct sg_desc *d)
+{
+	return strcmp(d->arch, "substrate") ? 0 :
+	       sg_fail(SG_E_REFUSED, "the base is a substrate: transformers has no such model that PEFT could adapt");
+}
+
+void sg_peft_key(char *out, size_t size, const char *module, char factor)
+{
+	snprintf(out, size, SG_PEFT_PREFIX "%s.lora_%c.weight", module, factor);
+}
+
+/* --- which graft --------------------------------------------------------------- */
+
+struct peft {
+	struct sg_view view;
+	struct sg_extra pick;
+	char *name;			/* of the graft, may be NULL */
+	struct sg_composed c;
+	const struct sg_graft *g;
+	char *full, *dir;
+	struct sg_names modules, keys;	/* in the graft's order; A's and B's by turns */
+	struct sg_tensor_put *put;
+	float **data;
+	size_t n;			/* tensors */
+	uint64_t bytes;
+	bool turned;			/* maps stored as [in,out] */
+};
+
+static bool can_go(const struct sg_graft *g)
+{
+	return !strcmp(g->type->name, "lora") || !strcmp(g->type->name, "phi");
+}
+
+static bool in_stack(const struct peft *e)
+{
+	for (size_t i = 0; i < e->view.ids.n; i++)
+		if (!strcmp(e->view.ids.name[i], e->pick.id))
+			return true;
+	return false;
+}
+
+static void list_one(struct sg_buf *l, const struct peft *e, struct sg_repo *r, const char *id)
+{
+	char *name = sg_graft_name(r, &e->view.commit, id);
+
+	(void)sg_buf_fmt(l, "%s%.16s%s%s%s", l->len ? ", " : "", id, name ? " (" : "", name ? name : "", name ? ")" : "");
+	free(name);
+}
+
+/* Without a word: the one graft of the stack that can go. */
+static int pick_only(struct peft *e, struct sg_repo *r)
+{
+	struct sg_buf l = { 0 };
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < e->view.ids.n; i++) {
+		struct sg_graft *g;
+
+		rc = sg_stored_graft(&g, r, &e->view.commit, e->view.ids.name[i]);
+		if (rc < 0)
+			break;
+		if (can_go(g)) {
+			n++;
+			strcpy(e->pick.id, g->id);
+			list_one(&l, e, r, g->id);
+		}
+		sg_graft_free(g);
+	}
+	if (rc >= 0 && !n)
+		rc = sg_fail(SG_E_REFUSED, "the stack has no graft of type lora or phi, which are what an adapter can hold");
+	if (rc >= 0 && n > 1)
+		rc = sg_fail(SG_E_REFUSED, "an adapter is one graft; say which: %.900s", l.data);
+	e->pick.commit = e->view.commit;
+	sg_buf_release(&l);
+	return rc;
+}
+
+static int pick(struct peft *e, struct sg_repo *r, const char *word)
+{
+	if (!word)
+		SG_TRY(pick_only(e, r));
+	else
+		SG_TRY(sg_find_extra(&e->pick, r, word));
+	if (in_stack(e))
+		e->pick.commit = e->view.commit;
+	e->name = sg_graft_name(r, &e->pick.commit, e->pick.id);
+	return 0;
+}
+
+/* Everything that can be told from the manifest alone. */
+static int check_graft(struct peft *e, const struct sg_graft *g)
+{
+	const struct sg_desc *d = sg_checkpoint_desc(e->view.ckpt);
+	enum sg_layout layout;
+	char module[200];
+
+	if (!can_go(g))
+		return sg_fail(SG_E_REFUSED, "graft %.16s%s%s%s of type '%s' cannot be written as an adapter of PEFT: that holds "
+			       "changes of linear maps, lora or phi", g->id, e->name ? " (" : "", e->name ? e->name : "",
+			       e->name ? ")" : "", g->type->name);
+	for (size_t i = 0; i < g->file.sites.n; i++) {
+		const char *site = g->file.sites.name[i];
+
+		if (!strncmp(site, "grown.", 6))
+			return sg_fail(SG_E_REFUSED, "graft %.16s stands at '%s', inside another graft: PEFT can only adapt "
+				       "what the base has", g->id, site);
+		SG_TRY(sg_peft_module(module, sizeof(module), &layout, d, site));
+		SG_TRY(sg_peft_check(module, layout, site));
+		SG_TRY(sg_names_add(&e->modules, module));
+		e->turned |= layout == SG_TURNED;
+	}
+	return 0;
+}
+
+/* The graft alone on the base. */
+static int compose(struct peft *e, struct sg_repo *r)
+{
+	struct sg_names without = { 0 };
+	struct sg_graft *g;
+	int rc = sg_stored_graft(&g, r, &e->pick.commit, e->pick.id);
+
+	if (rc >= 0) {
+		rc = check_graft(e, g);
+		sg_graft_free(g);
+	}
+	for (size_t i = 0; rc >= 0 && i < e->view.ids.n; i++)
+		if (strcmp(e->view.ids.name[i], e->pick.id))
+			rc = sg_names_add(&without, e->view.ids.name[i]);
+	if (rc >= 0)
+		rc = sg_view_compose(&e->c, &e->view, &e->pick, 1, &without, 1);
+	if (rc >= 0)
+		e->g = e->c.g[0];
+	sg_names_release(&without);
+	return rc;
+}
+
+/* --- its factors --------------------------------------------------------------- */
+
+/* Values of tensor "<site>.<name>", yours. */
+static int values(float **out, const struct sg_tensor **at, const struct sg_graft *g, const char *site, const char *name)
+{
+	char full[300];
+
+	snprintf(full, sizeof(full), "%s.%s", site, name);
+	for (size_t i = 0; i < g->params.n; i++)
+		if (!strcmp(g->params.t[i].name, full)) {
+			*at = &g->params.t[i];
+			return sg_graft_tensor(out, g, *at);
+		}
+	return sg_fail(SG_E_CORRUPT, "graft %.16s has no tensor '%s'", g->id, full);
+}
+
+/* b [out,r] = s a phi, in f64, rounded once */
+static void product(float *b, const float *a, const float *phi, double s, size_t out, size_t r)
+{
+	for (size_t i = 0; i < out; i++)
+		for (size_t j = 0; j < r; j++) {
+			double sum = 0;
+
+			for (size_t k = 0; k < r; k++)
+				sum += (double)a[i * r + k] * (double)phi[k * r + j];
+			b[i * r + j] = (float)(s * sum);
+		}
+}
+
+/* In PEFT's words: A [r,in] and B [out,r] of dW = alpha / r * B A. */
+static int factors(float **a, float **b, size_t *in, size_t *out, const struct sg_graft *g, const char *site)
+{
+	const struct sg_tensor *ta, *tb, *tp;
+	float *left = NULL, *phi = NULL;
+	int rc;
+
+	if (!strcmp(g->type->name, "lora")) {
+		rc = values(a, &ta, g, site, "A");
+		if (rc >= 0)
+			rc = values(b, &tb, g, site, "B");
+		if (rc >= 0) {
+			*in = ta->shape[1];
+			*out = tb->shape[0];
+		}
+		return rc;
+	}
+	rc = values(&left, &ta, g, site, "A");
+	if (rc >= 0)
+		rc = values(&phi, &tp, g, site, "Phi");
+	if (rc >= 0)
+		rc = values(a, &tb, g, site, "B");
+	if (rc >= 0)
+		rc = SG_NEW(*b, ta->n);
+	if (rc >= 0) {
+		*in = tb->shape[1];
+		*out = ta->shape[0];
+		product(*b, left, phi, (double)(float)sg_graft_num(g, "scale"), *out, tp->shape[0]);
+	}
+	free(left);
+	free(phi);
+	return rc;
+}
+
+static size_t rank_of(const struct peft *e)
+{
+	return (size_t)sg_graft_int(e->g, "rank");
+}
+
+static double alpha_of(const struct peft *e)
+{
+	return strcmp(e->g->type->name, "lora") ? (double)rank_of(e) : sg_graft_num(e->g, "alpha");
+}
+
+static int add_site(struct peft *e, size_t i)
+{
+	const char *module = e->modules.name[i];
+	size_t in = 0, out = 0, r = rank_of(e);
+	char key[KEY_MAX];
+
+	SG_TRY(factors(&e->data[2 * i], &e->data[2 * i + 1], &in, &out, e->g, e->g->file.sites.name[i]));
+	sg_peft_key(key, sizeof(key), module, 'A');
+	SG_TRY(sg_names_add(&e->keys, key));
+	sg_peft_key(key, sizeof(key), module, 'B');
+	SG_TRY(sg_names_add(&e->keys, key));
+	e->put[2 * i] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { r, in }, .data = e->data[2 * i] };
+	e->put[2 * i + 1] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { out, r },
+						    .data = e->data[2 * i + 1] };
+	e->bytes += (in + out) * r * sizeof(float);
+	return 0;
+}
+
+static int collect(struct peft *e)
+{
+	e->n = 2 * e->modules.n;
+	SG_TRY(SG_NEW(e->put, e->n));
+	SG_TRY(SG_NEW(e->data, e->n));
+	for (size_t i = 0; i < e->modules.n; i++)
+		SG_TRY(add_site(e, i));
+	for (size_t i = 0; i < e->n; i++)
+		e->put[i].name = e->keys.name[i];
+	return 0;
+}
+
+/* --- the folder ---------------------------------------------------------------- */
+
+static int put_str(struct sg_jsonw *w, const char *key, const char *v)
+{
+	sg_jsonw_key(w, key);
+	if (v)
+		sg_jsonw_str(w, v);
+	else
+		sg_jsonw_null(w);
+	return 0;
+}
+
+/* What the base calls itself, which is what PEFT calls it by; NULL: nothing. */
+static const char *base_name(const struct sg_json *config)
+{
+	const struct sg_json *j = sg_json_get(config, "_name_or_path");
+
+	return j && j->type == SG_JSON_STRING && j->len ? j->str : NULL;
+}
+
+/* Only keys that every version of PEFT knows; all others have the default that is meant. */
+static int config_text(struct sg_buf *out, const struct peft *e)
+{
+	const struct sg_buf *text = sg_checkpoint_config(e->view.ckpt);
+	struct sg_json_doc doc = { 0 };
+	struct sg_jsonw w;
+	int rc = sg_json_parse(&doc, text->data, text->len, "config.json");
+
+	if (rc < 0)
+		return rc;
+	sg_jsonw_init(&w, out);
+	sg_jsonw_object(&w);
+	put_str(&w, "base_model_name_or_path", base_name(sg_json_root(&doc)));
+	put_str(&w, "bias", "none");
+	sg_jsonw_key(&w, "fan_in_fan_out");
+	sg_jsonw_bool(&w, e->turned);
+	sg_jsonw_key(&w, "inference_mode");
+	sg_jsonw_bool(&w, true);
+	sg_jsonw_key(&w, "lora_alpha");
+	sg_jsonw_f64(&w, alpha_of(e));
+	sg_jsonw_key(&w, "lora_dropout");
+	sg_jsonw_f64(&w, 0);
+	put_str(&w, "modules_to_save", NULL);
+	put_str(&w, "peft_type", "LORA");
+	sg_jsonw_key(&w, "r");
+	sg_jsonw_i64(&w, (int64_t)rank_of(e));
+	put_str(&w, "revision", NULL);
+	sg_jsonw_key(&w, "target_modules");
+	sg_jsonw_array(&w);
+	for (size_t i = 0; i < e->modules.n; i++)
+		sg_jsonw_str(&w, e->modules.name[i]);
+	sg_jsonw_end(&w, ']');
+	put_str(&w, "task_type", "CAUSAL_LM");
+	sg_jsonw_end(&w, '}');
+	rc = sg_jsonw_done(&w);
+	sg_json_release(&doc);
+	return rc < 0 ? rc : sg_buf_str(out, "\n");
+}
+
+static int write_tensors(const struct peft *e, const char *path)
+{
+	const struct sg_tensor_meta meta[] = {
+		{ "format", "pt" }, { "sg.base", e->view.base }, { "sg.graft", e->g->id },
+	};
+	struct sg_out o;
+	int rc;
+
+	SG_TRY(sg_out_open(&o, path));
+	rc = sg_tensors_write(&o, e->put, e->n, meta, SG_LEN(meta));
+	if (rc >= 0)
+		rc = sg_out_commit(&o);
+	sg_out_release(&o);
+	return rc;
+}
+
+/* What is there now against what was meant. */
+static int read_back(const struct peft *e, const char *path)
+{
+	struct sg_tensors t = { 0 };
+	struct sg_map m;
+	int rc;
+
+	SG_TRY(sg_map_open(&m, path));
+	rc = sg_tensors_parse(&t, m.data, m.size, SG_PEFT_MODEL);
+	if (rc >= 0 && t.n != e->n)
+		rc = sg_fail(SG_E_CORRUPT, "'%s' was read back with %zu tensors, not %zu", path, t.n, e->n);
+	for (size_t i = 0; rc >= 0 && i < e->n; i++) {
+		const struct sg_tensor_put *p = &e->put[i];
+		const struct sg_tensor_info *g;
+
+		rc = sg_tensors_find(&g, &t, p->name);
+		if (rc >= 0 && (g->dtype != SG_F32 || g->bytes != p->shape[0] * p->shape[1] * sizeof(float) ||
+				memcmp(g->data, p->data, g->bytes)))
+			rc = sg_fail(SG_E_CORRUPT, "'%s' was read back with another '%s'", path, p->name);
+	}
+	sg_tensors_release(&t);
+	sg_map_release(&m);
+	return rc;
+}
+
+static int write_folder(const struct peft *e)
+{
+	char *config = sg_path_join(e->dir, SG_PEFT_CONFIG), *model = sg_path_join(e->dir, SG_PEFT_MODEL);
+	struct sg_buf text = { 0 };
+	int rc = config && model ? sg_dir_make(e->dir) : -SG_E_NOMEM;
+
+	if (rc >= 0)
+		rc = config_text(&text, e);
+	if (rc >= 0)
+		rc = sg_file_write(config, text.data, text.len);
+	if (rc >= 0)
+		rc = write_tensors(e, model);
+	if (rc >= 0)
+		rc = read_back(e, model);
+	if (rc >= 0)
+		rc = sg_file_rename(e->dir, e->full);
+	sg_buf_release(&text);
+	free(config);
+	free(model);
+	return rc;
+}
+
+/* --- the whole ------------------------------------------------------------------- */
+
+static int run(struct peft *e, struct sg_repo *r, const struct sg_export_peft_opts *o, const struct sg_progress *progress)
+{
+	SG_TRY(sg_new_folder(&e->full, &e->dir, o->dir));
+	SG_TRY(sg_view_open(&e->view, r, o->rev));
+	SG_TRY(pick(e, r, o->graft));
+	SG_TRY(sg_view_base(&e->view, progress));
+	SG_TRY(sg_peft_base(sg_checkpoint_desc(e->view.ckpt)));
+	SG_TRY(compose(e, r));
+	SG_TRY(collect(e));
+	return write_folder(e);
+}
+
+static void answer(struct sg_peft_info *out, struct peft *e)
+{
+	*out = (struct sg_peft_info){
+		.name = e->name, .type = e->g->type->name, .modules = e->modules.n, .rank = rank_of(e), .alpha = alpha_of(e),
+		.bytes = e->bytes,
+	};
+	strcpy(out->id, e->g->id);
+	e->name = NULL;
+}
+
+int sg_export_peft(struct sg_peft_info *out, struct sg_repo *r, const struct sg_export_peft_opts *o,
+		   const struct sg_progress *progress)
+{
+	struct peft e = { .dir = NULL };
+	int rc = run(&e, r, o, progress);
+
+	if (rc >= 0)
+		answer(out, &e);
+	if (e.dir)
+		(void)sg_dir_remove(e.dir);	/* gone already when it was moved */
+	for (size_t i = 0; e.data && i < e.n; i++)
+		free(e.data[i]);
+	free(e.data);
+	free(e.put);
+	free(e.name);
+	free(e.dir);
+	free(e.full);
+	sg_names_release(&e.modules);
+	sg_names_release(&e.keys);
+	sg_composed_release(&e.c);
+	sg_view_release(&e.view);
+	return rc;
+}
+
+void sg_peft_info_release(struct sg_peft_info *i)
+{
+	free(i->name);
+	free(i->base_name);
+	*i = (struct sg_peft_info){ .name = NULL };
+}

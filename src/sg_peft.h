@@ -1,0 +1,23 @@
+#ifndef SG_SG_PEFT_H
+#define SG_SG_PEFT_H
+/* The folder of a PEFT LoRA adapter, both ways. Not installed. */
+#include "sg_repo.h"
+#include "model/arch.h"
+SG_C_BEGIN
+#define SG_PEFT_CONFIG "adapter_config.json"
+#define SG_PEFT_MODEL "adapter_model.safetensors"
+#define SG_PEFT_PREFIX "base_model.model."
+
+/* Does the base have this map, one of its own or a tied head? */
+bool sg_peft_has(const struct sg_desc *d, const char *site);
+/* Name of a site of the base as a module of its transformers model, and how the map
+ * stands in it. NOTFOUND when the base has no such map. */
+int sg_peft_module(char *out, size_t size, enum sg_layout *layout, const struct sg_desc *d, const char *site);
+/* 0 when an adapter can be put on the module by itself; REFUSED says what it would need. */
+int sg_peft_check(const char *module, enum sg_layout layout, const char *site);
+/* REFUSED when transformers has no model like the base. */
+int sg_peft_base(const struct sg_desc *d);
+/* For tensor names: "<module>.lora_A.weight" behind the prefix. */
+void sg_peft_key(char *out, size_t size, const char *module, char factor);
+SG_C_END
+#endif

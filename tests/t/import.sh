@@ -1,0 +1,143 @@
+. "${0%/*}/lib.sh"
+git_ () { git --git-dir=.sg/registry.git "$@"; }
+cands () { git_ for-each-ref --format='%(refname:lstrip=3)' refs/sg/cand; }
+
+sg init --width 32 -q || exit 1
+t 'wrong usage, and a base that PEFT has no model of' '
+	fails_with 129 sg import dir && fails_with 129 sg import --format peft && fails_with 129 sg import --format gguf dir &&
+	fails_with 129 sg import --format peft --name ../x dir && mkdir dir && fails_with 128 sg import --format peft dir 2>err &&
+	is "$(grep -c . err)" 1 && grep -q adapter_config.json err
+'
+
+model=$SG_TOP/../shared/models/stories260K
+[ -d "$model" ] || { skip shared 'adapters of a real base'; done_; }
+mkdir real && cd real && sg init -q --base "$model" &&
+	awk 'BEGIN { for (i = 1; i <= 350; i++) print "Once upon a time number " i " of a tale that tells " i * i % 89 }' >book.txt &&
+	sg data add book -q --role train --split line --to 40 book.txt && sg data add held -q --role accept --split line --from 40 book.txt || exit 1
+run='--steps 6 --batch 4 --seq 32 --lr 0.01 --warmup 0'
+printf 'Once upon a time, there was a little girl named Lily. She loved to play outside in the park.' >text
+losses () { sg eval held "$@" --json; }
+
+t 'out and in again: the same graft, the same losses' '
+	sg train -q --type lora --rank 4 --set alpha=6.5 --name one $run && one=$(cands) &&
+	sg eval held --cand one --json >was && sg export --format peft out one >log && grep -q "^wrote out: graft $one one, lora on 35 modules, rank 4, alpha 6.5" log &&
+	ls out >files && printf "adapter_config.json\nadapter_model.safetensors\n" >want && same want files &&
+	sg import --format peft out >log && grep -q "^candidate $one: .*, which waited already" log && is "$(cands)" $one &&
+	git_ rev-parse refs/sg/cand/$one:grafts/$one/data >data && git_ update-ref -d refs/sg/cand/$one &&
+	sg import --format peft --name again out >log && grep -q "^candidate $one again: lora on 35 modules, rank 4, alpha 6.5" log && grep -q "nothing proves" log &&
+	git_ rev-parse refs/sg/cand/$one:grafts/$one/data >now && same data now && sg eval held --cand again --json >now && same was now &&
+	git_ show refs/sg/cand/$one:grafts/$one/train.json >train.json && for f in config.json model.safetensors; do
+		grep -q "\"adapter_$f\":\"$(sha256sum <out/adapter_$f | cut -c-64)\"" train.json || return 1
+	done && sg show again >log && git_ fsck --strict
+'
+t 'an imported candidate is judged, accepted and verified like any other' '
+	sg accept again -q && sg verify >log && ! grep -q differs log &&
+	fails_with 128 sg import --format peft out 2>err && grep -q "in the stack already" err && sg export --format peft -q same &&
+	same out/adapter_model.safetensors same/adapter_model.safetensors && same out/adapter_config.json same/adapter_config.json
+'
+t 'phi goes out as lora, and comes in with the losses that it had' '
+	sg train -q --type phi --set rank=4 --set scale=2 --name two $run && sg eval held --cand two --json >was &&
+	sg export --format peft --rev main~ out2 two >log && grep -q "phi on 35 modules, rank 4, alpha 4" log &&
+	sg import --format peft --name three out2 -q && sg eval held --cand three --json >now && grep -o "\"nats\":[0-9.]*" was now >nats &&
+	awk -F: "{ v[NR] = \$3 } END { d = v[1] - v[2]; exit !(NR == 2 && d * d < 1e-4) }" nats
+'
+t 'which graft: the only one, else it must be said' '
+	fails_with 128 sg export --format peft x nothing && sg train -q --type block --set width=4 --name four $run &&
+	fails_with 1 sg export --format peft x four 2>err && grep -q "(four) of type .block." err && ! ls -d x* 2>/dev/null &&
+	fails_with 128 sg export --format peft out 2>err && grep -q "there already" err && fails_with 129 sg export --format peft --force x &&
+	fails_with 129 sg export --format hf x four
+'
+t 'another base is refused when the adapter names its own' '
+	mkdir other && cp -r "$model" base && chmod -R u+w base && sed -i "s/\"rms_norm_eps\": *1e-05/\"rms_norm_eps\": 2e-05/" base/config.json && ! same base/config.json "$model/config.json" &&
+	cd other && sg init -q --base ../base && fails_with 1 sg import --format peft ../out 2>err; cd .. && grep -q "was made for base" other/err
+'
+t 'what changes the result is refused by name' '
+	git_ for-each-ref >was && cp -r out bad && edit () { sed "s/\"r\":4/\"r\":4,$1/" out/adapter_config.json >bad/adapter_config.json; } &&
+	for k in "\"use_dora\":true" "\"use_rslora\":true" "\"rank_pattern\":{\"q_proj\":2}" "\"alpha_pattern\":{\"q\":1}" "\"lora_bias\":true" "\"layer_replication\":[[0,1]]" \
+		"\"trainable_token_indices\":[1]" "\"target_parameters\":[\"x\"]" "\"some_new_thing\":{\"a\":1}" "\"init_lora_weights\":\"pissa\""; do
+		edit "$k" && fails_with 1 sg import --format peft bad 2>err && grep -q "$(echo "$k" | cut -d\" -f2)" err && is "$(grep -c . err)" 1 || return 1
+	done && for k in s/LORA/IA3/ "s/\"bias\":\"none\"/\"bias\":\"all\"/" "s/CAUSAL_LM/SEQ_CLS/" "s/\"modules_to_save\":null/\"modules_to_save\":[\"lm_head\"]/" "s/\"r\":4/\"r\":3/" \
+		"s/,\"model.layers.4.mlp.down_proj\"//" "s/\"target_modules\":\[/&\"lm_head\",/"; do
+		sed "$k" out/adapter_config.json >bad/adapter_config.json && ! same out/adapter_config.json bad/adapter_config.json >/dev/null &&
+		fails_with 1 sg import --format peft bad 2>err && is "$(grep -c . err)" 1 || return 1
+	done && printf "[" >bad/adapter_config.json && fails_with 128 sg import --format peft bad && git_ for-each-ref >now && same was now
+'
+t 'a damaged file' '
+	rm -rf bad && cp -r out bad && size=$(stat -c %s out/adapter_model.safetensors) &&
+	for cut in 0 7 8 100 3000 $((size - 1)); do
+		head -c $cut out/adapter_model.safetensors >bad/adapter_model.safetensors && fails_with 128 sg import --format peft bad 2>err && is "$(grep -c . err)" 1 || return 1
+	done && rm bad/adapter_model.safetensors && : >bad/adapter_model.bin && fails_with 128 sg import --format peft bad 2>err && grep -q pickle err
+'
+t 'a write that fails leaves no folder, and no candidate' '
+	sg train -q --type lora --rank 2 --sites layers.0.attn.q --name tiny $run && i=1
+	while [ $i -lt 40 ]; do
+		SG_FAIL_WRITE=$i sg export -q --format peft new tiny 2>err && break
+		is "$(grep -c . err)" 1 && is "$(ls -d new* 2>/dev/null)" "" || return 1
+		i=$((i + 1))
+	done
+	[ $i -gt 1 ] && [ $i -lt 40 ] && is "$(ls -d new*)" new
+'
+
+HF_HUB_OFFLINE=1
+export HF_HUB_OFFLINE
+if ! python3 -c 'import peft, transformers, tokenizers, safetensors' 2>/dev/null; then
+	skip peft 'peft computes the same loss from an export'
+	skip peft 'an adapter that peft saved computes the same loss here'
+	done_
+fi
+cat >peft_loss.py <<'PY'
+import sys, torch, warnings
+from transformers import AutoModelForCausalLM
+from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers import Tokenizer
+from safetensors.torch import load_file, save_file
+torch.set_num_threads(1)
+base, text = sys.argv[1:3]
+ids = torch.tensor([[1] + Tokenizer.from_file(base + '/tokenizer.json').encode(open(text).read(), add_special_tokens=False).ids])
+def loss(m):
+    with torch.no_grad():
+        return torch.nn.functional.cross_entropy(m(ids).logits.double()[0, :-1], ids[0, 1:]).item()
+new = lambda: AutoModelForCausalLM.from_pretrained(base).eval()
+if sys.argv[3] == 'load':
+    print(loss(new()), *[loss(PeftModel.from_pretrained(new(), d).eval()) for d in sys.argv[4:]])
+else:
+    torch.manual_seed(0)
+    out = []
+    for dir, dtype, targets in (('theirs', torch.float32, ['q_proj', 'down_proj', 'lm_head']), ('half', torch.bfloat16, 'all-linear')):
+        m = get_peft_model(new(), LoraConfig(r=4, lora_alpha=12, target_modules=targets, task_type='CAUSAL_LM'))
+        for n, p in m.named_parameters():
+            if 'lora_' in n:
+                torch.nn.init.normal_(p, std=0.05)
+                p.data = p.data.to(dtype).to(torch.float32)
+        out.append(loss(m.eval()))
+        m.save_pretrained(dir, save_embedding_layers=False)
+        f = dir + '/adapter_model.safetensors'
+        save_file({k: v.to(dtype) for k, v in load_file(f).items()}, f, {'format': 'pt'})
+    print(*out)
+PY
+cat >near.py <<'PY'
+import json, sys
+theirs = [float(x) for x in open(sys.argv[1]).read().split()]
+for f, want in zip(sys.argv[2:], theirs):
+    o = json.load(open(f))
+    l = (o.get('sets') or o.get('lines'))[0]
+    print(f, l['nats'] / l['tokens'], want)
+    assert abs(l['nats'] / l['tokens'] - want) < 1e-4
+assert len(set(round(x, 3) for x in theirs)) == len(theirs), 'the adapters do nothing'
+PY
+t 'peft computes the same loss from an export' '
+	sg train -q --type lora --rank 2 --sites "*.attn.q,head" --steps 20 --batch 4 --seq 32 --lr 0.05 --name h && sg export -q --format peft out3 h &&
+	python3 peft_loss.py "$model" text load out out2 out3 >theirs.txt 2>log || { cat log; return 1; }
+	first=main~ && while git_ rev-parse -q --verify "$first^" >x; do first=$first~; done && sg eval --rev $first --file text --json >e0 &&
+	sg eval --rev $first --cand again --file text --json >e1 && sg eval --rev $first --cand two --file text --json >e2 && sg eval --rev $first --cand h --file text --json >e3 &&
+	python3 near.py theirs.txt e0 e1 e2 e3
+'
+t 'an adapter that peft saved computes the same loss here' '
+	python3 peft_loss.py "$model" text make >theirs.txt 2>log || { cat log; return 1; }
+	sg import --format peft --name theirs theirs >log && grep -q "that it is for .$model.;" log && sg import --format peft --name half half -q &&
+	sg eval --rev $first --cand theirs --file text --json >e1 && sg eval --rev $first --cand half --file text --json >e2 && python3 near.py theirs.txt e1 e2
+'
+t 'import --json' '
+	sg import --format peft --json theirs >log && is "$(json known <log)" true && is "$(json rank <log)" 4 && is "$(json base_model_name_or_path <log)" "$model"
+'
+done_
