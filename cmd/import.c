@@ -56,7 +56,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 	rc = sg_import_peft(&i, ctx->repo, &o, &ctx->progress);
 	sg_progress_end();
 	if (rc >= 0)
-		rc = ctx->json ? print_json(&i) : ctx->quiet ? 0 : print_text(&i);
+		rc = sg_cmd_shown(ctx->json ? print_json(&i) : ctx->quiet ? 0 : print_text(&i));
 	sg_peft_info_release(&i);
 	return rc;
 }
