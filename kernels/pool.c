@@ -5,9 +5,10 @@
 #include <stdatomic.h>
 
 #define MAX_THREADS 256
-/* How often a waiting thread looks before it sleeps: some ten microseconds,
- * the gap between two kernels, and little enough for a shared machine. */
-#define SPIN 400
+/* How often a waiting thread looks before it sleeps: some hundred microseconds,
+ * longer than the parts of one product take. A thread that sleeps too early wakes
+ * up beside its caller, on the same processor, and helps nobody. */
+#define SPIN 4000
 
 struct block { void *raw, *p; size_t size; };
 
