@@ -171,6 +171,7 @@ void sg_sweep_locks(struct sg_registry *r)
 {
 	sweep_dir(r->git_dir, 0, true);
 	sweep_below(r, "refs", 16, true);
+	sweep_below(r, "logs", 16, true);
 }
 
 int sg_sweep(struct sg_registry *r, bool deep)
@@ -185,7 +186,7 @@ int sg_sweep(struct sg_registry *r, bool deep)
 	sweep_below(r, "objects/pack", 0, false);
 	sweep_below(r, "objects", deep ? 1 : 0, false);
 	if (deep)
-		sweep_below(r, "refs", 16, false);
+		sg_sweep_locks(r);
 	flock(r->lock_fd, r->lock_depth ? LOCK_SH : LOCK_UN);
 	return 1;
 }
