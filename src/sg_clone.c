@@ -238,8 +238,8 @@ static int forward(struct sg_shared *s, struct sg_repo *r, const char *head, con
 			return sg_shared_add(s, there, head, &old, &old, SG_SHARE_SAME, ahead ? "ahead of the remote" : NULL);
 	}
 	if (ahead) {
-		snprintf(text, sizeof(text), "both sides grew: %zu commits here, %zu there; 'sg merge' joins them", ahead,
-			 behind);
+		snprintf(text, sizeof(text), "both sides grew: %zu commits here, %zu there; only a line that is behind "
+			 "can be pulled", ahead, behind);
 		return sg_shared_add(s, there, head, &old, &now, SG_SHARE_REFUSED, text);
 	}
 	SG_TRY(is_registry(r, &now));
