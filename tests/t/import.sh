@@ -83,6 +83,8 @@ export HF_HUB_OFFLINE
 if ! python3 -c 'import peft, transformers, tokenizers, safetensors' 2>/dev/null; then
 	skip peft 'peft computes the same loss from an export'
 	skip peft 'an adapter that peft saved computes the same loss here'
+	skip peft 'the other architectures, both ways'
+	skip peft 'import --json'
 	done_
 fi
 cat >peft_loss.py <<'PY'
@@ -136,6 +138,66 @@ t 'an adapter that peft saved computes the same loss here' '
 	python3 peft_loss.py "$model" text make >theirs.txt 2>log || { cat log; return 1; }
 	sg import --format peft --name theirs theirs >log && grep -q "that it is for .$model.;" log && sg import --format peft --name half half -q &&
 	sg eval --rev $first --cand theirs --file text --json >e1 && sg eval --rev $first --cand half --file text --json >e2 && python3 near.py theirs.txt e1 e2
+'
+cat >archs.py <<'PY'
+import sys, torch
+from transformers import AutoModelForCausalLM, OPTConfig, MistralConfig, Qwen2Config, GPT2Config, GPTNeoXConfig
+from peft import LoraConfig, PeftModel, get_peft_model
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+torch.set_num_threads(1)
+wide = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4)
+rest = dict(vocab_size=256, bos_token_id=1, eos_token_id=2)
+kinds = {
+    'opt': (OPTConfig(ffn_dim=64, max_position_embeddings=128, word_embed_proj_dim=32, **wide, **rest), ['q_proj', 'out_proj', 'fc1']),
+    'mistral': (MistralConfig(num_key_value_heads=2, head_dim=8, intermediate_size=64, max_position_embeddings=128, sliding_window=None, **wide, **rest), 'all-linear'),
+    'qwen2': (Qwen2Config(num_key_value_heads=2, intermediate_size=64, max_position_embeddings=128, **wide, **rest), 'all-linear'),
+    'gpt2': (GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=128, **rest), ['c_fc', 'mlp.c_proj', 'attn.c_proj']),
+    'gpt_neox': (GPTNeoXConfig(intermediate_size=64, max_position_embeddings=128, **wide, **rest), ['dense', 'dense_4h_to_h']),
+}
+ids = torch.tensor([list(open('text', 'rb').read())])
+def loss(m):
+    with torch.no_grad():
+        return torch.nn.functional.cross_entropy(m.eval()(ids).logits.double()[0, :-1], ids[0, 1:]).item()
+if sys.argv[1] == 'load':
+    for k in kinds:
+        m = AutoModelForCausalLM.from_pretrained(k)
+        print(k, loss(PeftModel.from_pretrained(m, k + '-out')))
+    sys.exit()
+plain = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
+odd = [b for b in range(256) if b not in plain]
+vocab = {chr(b): b for b in plain} | {chr(256 + i): b for i, b in enumerate(odd)}
+tok = Tokenizer(models.BPE(vocab, []))
+tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+tok.decoder = decoders.ByteLevel()
+for k, (config, targets) in kinds.items():
+    torch.manual_seed(1)
+    m = AutoModelForCausalLM.from_config(config)
+    for p in m.parameters():
+        p.data += 0.05 * torch.randn_like(p)
+    m.tie_weights()
+    m.save_pretrained(k)
+    tok.save(k + '/tokenizer.json')
+    m = get_peft_model(m, LoraConfig(r=4, lora_alpha=8, target_modules=targets, task_type='CAUSAL_LM', fan_in_fan_out=k == 'gpt2'))
+    for n, p in m.named_parameters():
+        if 'lora_B' in n:
+            torch.nn.init.normal_(p, std=0.2)
+    print(k, loss(m))
+    m.save_pretrained(k + '-in')
+PY
+one_loss () { json lines 0 nats <$1 >nats 2>/dev/null || json sets 0 nats <$1 >nats; awk "{ printf \"%.4f\n\", \$1 / (length(text) - 1) }" text="$(cat text)" nats; }
+t 'the other architectures, both ways' '
+	python3 archs.py make >made 2>log || { cat log; return 1; }
+	for k in opt mistral qwen2 gpt2 gpt_neox; do
+		mkdir $k-reg && cp book.txt $k-reg && cd $k-reg && sg init -q --base ../$k && sg data add book -q --role train --split line book.txt &&
+		sg import -q --format peft --name in ../$k-in && sg eval --cand in --file ../text --json >../e &&
+		sg train -q --type phi --set rank=4 --name out --sites "*.attn.o,*.mlp.*" --steps 4 --batch 2 --seq 32 --lr 0.05 && sg export -q --format peft ../$k-out out &&
+		sg eval --cand out --file ../text --json >../$k.out && cd .. &&
+		is "$(one_loss e)" "$(awk "\$1 == \"$k\" { printf \"%.4f\", \$2 }" made)" || return 1
+	done && cd gpt2-reg && sg train -q --type lora --name fused --steps 1 --batch 1 --seq 16 && fails_with 1 sg export --format peft no fused 2>err && grep -q "c_attn" err && cd .. &&
+	python3 archs.py load >loaded 2>log || { cat log; return 1; }
+	for k in opt mistral qwen2 gpt2 gpt_neox; do
+		is "$(one_loss $k.out)" "$(awk "\$1 == \"$k\" { printf \"%.4f\", \$2 }" loaded)" || return 1
+	done
 '
 t 'import --json' '
 	sg import --format peft --json theirs >log && is "$(json known <log)" true && is "$(json rank <log)" 4 && is "$(json base_model_name_or_path <log)" "$model"
