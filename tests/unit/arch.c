@@ -356,6 +356,7 @@ static int write_grown(const char *folder, const struct tiny_arch *a)
 		rc = sg_graft_seal(g);
 	if (rc >= 0) {
 		snprintf(c.model.blocks[1]->name, sizeof(c.model.blocks[1]->name), "grown.%.16s", g->id);
+		free(c.g);
 		c.g = calloc(1, sizeof(*c.g));
 		c.g[c.n++] = g;
 		g = NULL;
