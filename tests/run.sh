@@ -6,7 +6,7 @@
 #
 #	SG=build/cpu/sg SG_TESTS=build/cpu/sg-tests	what to test
 #	SG_TEST_REQUIRE="cuda shared"	a skip for one of these reasons is a failure ("all": any)
-#	SG_TEST_TIMEOUT=300		seconds for one file
+#	SG_TEST_TIMEOUT=300		seconds for one file (3000 under valgrind)
 #	SG_VALGRIND=1			tests/t run sg under valgrind
 #	SG_TEST_JOBS=2			files at a time
 #	SG_TEST_VERBOSE=1		show every line
@@ -19,6 +19,7 @@ SG_TOP=$top
 # A test says what happened to it, whatever the machine's language and git setup.
 LC_ALL=C.UTF-8 TZ=UTC
 export SG SG_TESTS SG_TOP LC_ALL TZ
+[ ! "$SG_VALGRIND" ] || export SG_TEST_TIMEOUT="${SG_TEST_TIMEOUT:-3000}"
 unset SG_DIR GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE CDPATH MAKEFLAGS MFLAGS MAKELEVEL
 
 out=$(mktemp -d "${TMPDIR:-/tmp}/sg-run.XXXXXX") || exit 1
