@@ -30,14 +30,6 @@ static int resolve(struct sg_oid *out, struct sg_repo *r, const char *word)
 	return rc;
 }
 
-static bool holds(const struct sg_names *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->name[i], id))
-			return true;
-	return false;
-}
-
 /* --- stacks ---------------------------------------------------------------------- */
 
 /* The verdict that let it in; of one that waits, a report, best one on the other side's stack. */
@@ -67,7 +59,7 @@ static int add_grafts(struct diff *w, enum sg_diff_side side)
 	for (size_t i = 0; i < mine->n; i++) {
 		struct sg_diff_graft *g = &w->d.graft[w->d.n];
 
-		if (holds(other, mine->name[i]) != (side == SG_DIFF_BOTH))
+		if (sg_names_has(other, mine->name[i]) != (side == SG_DIFF_BOTH))
 			continue;
 		SG_TRY(sg_graft_info_read(&g->info, w->r, &w->v[at].commit, mine->name[i]));
 		g->side = side;
@@ -84,9 +76,9 @@ static bool reordered(const struct sg_names *a, const struct sg_names *b)
 	size_t k = 0;
 
 	for (size_t i = 0; i < a->n; i++) {
-		if (!holds(b, a->name[i]))
+		if (!sg_names_has(b, a->name[i]))
 			continue;
-		while (k < b->n && !holds(a, b->name[k]))
+		while (k < b->n && !sg_names_has(a, b->name[k]))
 			k++;
 		if (k == b->n || strcmp(a->name[i], b->name[k++]))
 			return true;

@@ -65,14 +65,6 @@ static int line_of(struct sg_eval_line *out, struct bench *b, const struct sg_to
 	return rc;
 }
 
-static bool wanted(const struct sg_names *sets, const char *name)
-{
-	for (size_t i = 0; i < sets->n; i++)
-		if (!strcmp(sets->name[i], name))
-			return true;
-	return false;
-}
-
 static int eval_set(struct sg_eval_line *l, struct bench *b, const struct sg_set *s, const struct sg_progress *progress)
 {
 	if (!s->present)
@@ -92,7 +84,7 @@ static int eval_sets(struct sg_eval_info *out, struct bench *b, const struct sg_
 	for (size_t i = 0; i < all->n; i++) {
 		const struct sg_set *s = &all->set[i];
 
-		if (o->sets.n ? !wanted(&o->sets, s->manifest.name) : o->files.n || !s->present)
+		if (o->sets.n ? !sg_names_has(&o->sets, s->manifest.name) : o->files.n || !s->present)
 			continue;
 		SG_TRY(eval_set(&out->line[out->n++], b, s, progress));
 	}

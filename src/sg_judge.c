@@ -79,10 +79,7 @@ static int look_key(char **out, const char *message)
 
 static int add_once(struct sg_names *l, const char *name)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->name[i], name))
-			return 0;
-	return sg_names_add(l, name);
+	return sg_names_has(l, name) ? 0 : sg_names_add(l, name);
 }
 
 /* Looks that a report and those that it followed had at the set. */

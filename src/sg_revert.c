@@ -22,14 +22,6 @@ struct revert {
 
 /* --- what goes --------------------------------------------------------------- */
 
-static bool holds(const struct sg_names *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->name[i], id))
-			return true;
-	return false;
-}
-
 /* Does the graft require one of those that go? */
 static int hangs_on(bool *out, struct revert *v, const char *id, const struct sg_names *gone)
 {
@@ -38,7 +30,7 @@ static int hangs_on(bool *out, struct revert *v, const char *id, const struct sg
 	SG_TRY(sg_stored_graft(&g, v->r, &v->view.commit, id));
 	*out = false;
 	for (size_t i = 0; i < g->file.requires.n; i++)
-		*out |= holds(gone, g->file.requires.name[i]);
+		*out |= sg_names_has(gone, g->file.requires.name[i]);
 	sg_graft_free(g);
 	return 0;
 }

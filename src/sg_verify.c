@@ -256,20 +256,12 @@ static int check_base_files(struct sg_prover *p)
 	return rc;
 }
 
-static bool holds(const struct sg_names *l, const char *name)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->name[i], name))
-			return true;
-	return false;
-}
-
 /* The weights, where they are here. */
 static int check_base(struct sg_prover *p)
 {
 	int rc;
 
-	if (holds(&p->bases, p->now.base))
+	if (sg_names_has(&p->bases, p->now.base))
 		return 0;
 	SG_TRY(sg_names_add(&p->bases, p->now.base));
 	SG_TRY(check_base_files(p));

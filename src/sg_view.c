@@ -46,14 +46,6 @@ static void choice_release(struct choice *c, bool grafts_too)
 	*c = (struct choice){ 0 };
 }
 
-static bool holds(const struct sg_names *l, const char *id)
-{
-	for (size_t i = 0; l && i < l->n; i++)
-		if (!strcmp(l->name[i], id))
-			return true;
-	return false;
-}
-
 static int choose_one(struct choice *c, struct sg_view *v, const struct sg_oid *commit, const char *id)
 {
 	SG_TRY(sg_stored_graft(&c->g[c->n], v->r, commit, id));
@@ -74,10 +66,10 @@ static int choose(struct choice *c, struct sg_view *v, const struct sg_names *id
 	if (rc >= 0)
 		rc = SG_NEW(c->from, ids->n + n_extra);
 	for (size_t i = 0; rc >= 0 && i < ids->n; i++)
-		if (!holds(without, ids->name[i]))
+		if (!sg_names_has(without, ids->name[i]))
 			rc = choose_one(c, v, &v->commit, ids->name[i]);
 	for (size_t i = 0; rc >= 0 && i < n_extra; i++)
-		if (!holds(ids, extra[i].id))
+		if (!sg_names_has(ids, extra[i].id))
 			rc = choose_one(c, v, &extra[i].commit, extra[i].id);
 	if (rc < 0)
 		choice_release(c, true);

@@ -276,6 +276,14 @@ int sg_names_add(struct sg_names *l, const char *name)
 	return 0;
 }
 
+bool sg_names_has(const struct sg_names *l, const char *name)
+{
+	for (size_t i = 0; l && i < l->n; i++)
+		if (!strcmp(l->name[i], name))
+			return true;
+	return false;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

@@ -44,6 +44,8 @@ int sg_dir_remove(const char *path);
 struct sg_names { char **name; size_t n, cap; };
 int sg_dir_list(struct sg_names *out, const char *path);
 int sg_names_add(struct sg_names *l, const char *name);
+/* Is it in the list? A NULL list holds nothing. */
+bool sg_names_has(const struct sg_names *l, const char *name);
 void sg_names_sort(struct sg_names *l);
 void sg_names_release(struct sg_names *l);
 /* "a/b" -> yours to free; NULL when out of memory. */

@@ -2,14 +2,6 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-static bool holds(const struct sg_names *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->name[i], id))
-			return true;
-	return false;
-}
-
 static int check_requires(struct sg_graft *const *g, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -30,7 +22,7 @@ static int check_requires(struct sg_graft *const *g, size_t n)
 static bool ready(struct sg_graft *const *g, size_t from, size_t n, size_t i)
 {
 	for (size_t k = from; k < n; k++)
-		if (k != i && (holds(&g[i]->file.requires, g[k]->id) || holds(&g[i]->file.after, g[k]->id)))
+		if (k != i && (sg_names_has(&g[i]->file.requires, g[k]->id) || sg_names_has(&g[i]->file.after, g[k]->id)))
 			return false;
 	return true;
 }

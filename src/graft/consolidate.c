@@ -685,14 +685,6 @@ static int new_site(char *out, size_t size, const struct sg_fold *f, const struc
 	return 0;
 }
 
-static bool holds(const struct sg_names *l, const char *id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->name[i], id))
-			return true;
-	return false;
-}
-
 /* What stays required is; all else that comes before in the stack is written down as
  * such, so that new ids do not change the order. */
 static int new_relations(struct sg_graftfile *out, const struct sg_fold *f, const struct sg_graft *old,
@@ -703,7 +695,7 @@ static int new_relations(struct sg_graftfile *out, const struct sg_fold *f, cons
 
 		if (!by[i])
 			continue;
-		SG_TRY(sg_names_add(holds(&old->file.requires, g->id) ? &out->requires : &out->after, by[i]->id));
+		SG_TRY(sg_names_add(sg_names_has(&old->file.requires, g->id) ? &out->requires : &out->after, by[i]->id));
 	}
 	return sg_names_add(&out->replaces, old->id);
 }

@@ -83,10 +83,7 @@ static int same_glob(void *arg, const char *name, const struct sg_site *s)
 	if (fnmatch(f->glob, name, 0))
 		return 0;
 	f->hits++;
-	for (size_t i = 0; i < f->out->n; i++)
-		if (!strcmp(f->out->name[i], name))
-			return 0;
-	return sg_names_add(f->out, name);
+	return sg_names_has(f->out, name) ? 0 : sg_names_add(f->out, name);
 }
 
 int sg_site_match(struct sg_names *out, struct sg_model *m, const char *globs)
