@@ -105,3 +105,16 @@ struct sg_graft_source tiny_source(struct sg_graft *g)
 {
 	return (struct sg_graft_source){ copy_payload, g };
 }
+
+int tiny_hyper(struct sg_names *out, const struct sg_graft_type *t)
+{
+	static const struct { const char *key, *value; } small[] = {
+		{ "rank", "rank=3" }, { "width", "width=5" }, { "count", "count=17" }, { "bond", "bond=3" },
+	};
+
+	for (const struct sg_hyper *h = t->hyper; h && h->key; h++)
+		for (size_t i = 0; i < SG_LEN(small); i++)
+			if (!strcmp(h->key, small[i].key))
+				SG_TRY(sg_names_add(out, small[i].value));
+	return 0;
+}

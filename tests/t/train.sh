@@ -64,6 +64,13 @@ t 'lora and block on the grown layer; accept at once' '
 	is "$(git_ log --first-parent --format=%s main | head -2 | cut -d: -f1)" "accept second
 accept first"
 '
+t 'blocks of every activation, and with a factor that trains' '
+	for a in silu gelu gelu_tanh relu; do sg train --type block --set width=5 --set act=$a $fast -q || return 1; done &&
+	id_ >was && sg train --type block --set width=5 --set learn_scale=1 --set scale=0.5 --name gain $fast -q && id_ >now &&
+	one=$(comm -13 was now) && git_ show refs/sg/cand/$one:grafts/$one/graft.json | grep -q "out.scale\",\"sha256\":\"[0-9a-f]*\",\"shape\":\[1\]" &&
+	fails_with 129 sg train --type block --set act=tanh $fast 2>err && grep -q "act must be" err &&
+	fails_with 1 sg train --type block --set scale=0 $fast 2>err && grep -q "scale must not be 0" err
+'
 t 'a graft inside another requires it, the others come before' '
 	first=$(git_ log --format="%(trailers:key=Sg-Graft,valueonly)" --grep "^accept first" main | cut -c8-23) &&
 	second=$(git_ log --format="%(trailers:key=Sg-Graft,valueonly)" --grep "^accept second" main | cut -c8-23) &&

@@ -57,11 +57,8 @@ static int rig_graft(struct rig *r, const struct sg_graft_type *t, bool trains)
 	struct sg_names sites = { 0 }, hyper = { 0 };
 	int rc = sg_site_match(&sites, &r->m, t->default_sites ? t->default_sites : "slot.1");
 
-	for (const struct sg_hyper *h = t->hyper; rc >= 0 && h && h->key; h++)
-		if (!strcmp(h->key, "rank"))
-			rc = sg_names_add(&hyper, "rank=3");
-		else if (!strcmp(h->key, "width"))
-			rc = sg_names_add(&hyper, "width=5");
+	if (rc >= 0)
+		rc = tiny_hyper(&hyper, t);
 	if (rc >= 0)
 		rc = sg_graft_new(&r->g, t->name, &sites, &hyper, r->base);
 	sg_names_release(&sites);

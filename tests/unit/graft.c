@@ -51,11 +51,7 @@ static int rig_graft(struct rig *r, const struct sg_graft_type *t, bool trains, 
 		return rc < 0 ? rc : sg_graft_attach(r->g, &r->m, ROWS, trains, 0, &src);
 	}
 	SG_TRY(sg_site_match(&sites, &r->m, t->default_sites ? t->default_sites : "slot.1"));
-	for (const struct sg_hyper *h = t->hyper; h && h->key; h++)
-		if (!strcmp(h->key, "rank"))
-			SG_TRY(sg_names_add(&hyper, "rank=3"));
-		else if (!strcmp(h->key, "width"))
-			SG_TRY(sg_names_add(&hyper, "width=5"));
+	SG_TRY(tiny_hyper(&hyper, t));
 	rc = sg_graft_new(&r->g, t->name, &sites, &hyper, r->base);
 	sg_names_release(&sites);
 	sg_names_release(&hyper);
