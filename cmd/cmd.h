@@ -15,6 +15,7 @@
  * and a line in commands.def, a page man/sg-foo.1 and a test tests/t/foo.sh.
  */
 struct sg_repo;
+struct sg_signing;
 
 enum sg_cmd_flags {
 	SG_CMD_REPO  = 1 << 0,	/* ctx->repo is open before run(), closed after */
@@ -28,6 +29,7 @@ struct sg_ctx {
 	const char *device;	/* "auto", "cpu", "cuda", "cuda:N" */
 	int64_t threads;	/* 0: as many as there are */
 	struct sg_progress progress;	/* hand it to every long call: it shows, and stops on Ctrl-C */
+	struct sg_signing *signing;	/* what --sign and --no-sign say; borrowed */
 	struct sg_repo *repo;	/* NULL without SG_CMD_REPO */
 };
 

@@ -17,7 +17,8 @@ static const struct sg_opt opts[] = {
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
-	struct sg_init_opts o = { .base = base, .seed = seed < 0 ? 0 : (uint64_t)seed, .width = (size_t)width, .embed = embed };
+	struct sg_init_opts o = { .base = base, .seed = seed < 0 ? 0 : (uint64_t)seed, .width = (size_t)width, .embed = embed,
+				  .signing = ctx->signing };
 	char id[SG_SHA256_HEX], *path;
 	struct sg_jsonw *w;
 

@@ -2,9 +2,9 @@
  * results become exit status. 0 done, 1 a true answer that is "no", 128 a
  * failure, 129 usage. */
 #include "cmd/cmd.h"
+#include "cmd/ask.h"
 #include "cmd/print.h"
 #include "cmd/progress.h"
-#include "sg.h"
 #include "sg.h"
 #include <errno.h>
 #include <unistd.h>
@@ -13,8 +13,10 @@
 #define EXIT_FAIL  128
 #define EXIT_USAGE 129
 
-static struct sg_ctx ctx = { .device = "auto" };
-static bool help, version;
+static struct sg_signing signing = { .ask = sg_ask_passphrase };
+static struct sg_ctx ctx = { .device = "auto", .signing = &signing };
+static bool help, version, no_sign;
+static struct sg_opt_list sign;
 static const char *color = "auto";
 static struct sg_opt_list dirs;
 static const char *sg_dir;
@@ -27,6 +29,8 @@ const struct sg_opt sg_cmd_common[] = {
 	{ 0, "device", SG_OPT_STR, &ctx.device, "<device>", "auto, cpu, cuda or cuda:N", 0, 0 },
 	{ 0, "threads", SG_OPT_INT, &ctx.threads, "<n>", "processor threads; 0 means all", 0, 4096 },
 	{ 0, "color", SG_OPT_CHOICE, &color, "auto|always|never", "colour on the terminal", 0, 0 },
+	{ 'S', "sign", SG_OPT_MAYBE, &sign, "<key>", "sign what is committed", 0, 0 },
+	{ 0, "no-sign", SG_OPT_FLAG, &no_sign, NULL, "do not, whatever the configuration says", 0, 0 },
 	{ 0 }
 };
 
@@ -191,10 +195,21 @@ static int go_to_folder(void)
 	return 0;
 }
 
+static int choose_signing(void)
+{
+	if (sign.n && no_sign)
+		return sg_fail(SG_E_USAGE, "--sign and --no-sign do not go together");
+	signing.how = sign.n ? SG_SIGNING_ALWAYS : no_sign ? SG_SIGNING_NEVER : SG_SIGNING_CONFIG;
+	if (sign.n && *sign.item[sign.n - 1])
+		signing.key = sign.item[sign.n - 1];
+	return 0;
+}
+
 /* The one call site of the registry's opening and closing. */
 static int open_repo(void)
 {
-	return sg_open(&ctx.repo, &(struct sg_open_opts){ .device = ctx.device, .threads = (unsigned)ctx.threads });
+	return sg_open(&ctx.repo, &(struct sg_open_opts){ .device = ctx.device, .threads = (unsigned)ctx.threads,
+							  .signing = &signing });
 }
 
 static void close_repo(void)
@@ -208,6 +223,7 @@ static int run(const struct sg_cmd *c, int argc, char **argv)
 	int rc;
 
 	SG_TRY(check_device(ctx.device));
+	SG_TRY(choose_signing());
 	sg_print_setup(color);
 	sg_progress_setup(&ctx.progress, ctx.quiet);
 	if (c->flags & SG_CMD_REPO)

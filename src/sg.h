@@ -19,10 +19,26 @@ struct sg_repo;
 
 /* --- opening (sg_repo.c) ---------------------------------------------------- */
 
+/*
+ * Signatures of commits, tags, receipts and approvals: ed25519, in the format of SSH
+ * that git has. As git's configuration says (gpg.format, user.signingKey,
+ * commit.gpgSign, tag.gpgSign), or always, or never.
+ */
+enum sg_signing_how { SG_SIGNING_CONFIG, SG_SIGNING_ALWAYS, SG_SIGNING_NEVER };
+struct sg_signing {
+	enum sg_signing_how how;
+	const char *key;		/* instead of user.signingKey; NULL: that */
+	/* Asks a person for the passphrase of a key: fills out (n bytes, with a NUL). NULL:
+	 * a key that needs one cannot be used. */
+	int (*ask)(void *arg, char *out, size_t n, const char *prompt);
+	void *arg;
+};
+
 struct sg_open_opts {
 	const char *start;		/* folder to look from; NULL: the current one */
 	const char *device;		/* "auto", "cpu", "cuda", "cuda:N"; NULL: auto */
 	unsigned threads;		/* 0: all */
+	const struct sg_signing *signing;	/* NULL: as configured */
 };
 int sg_open(struct sg_repo **out, const struct sg_open_opts *o);
 void sg_close(struct sg_repo *r);
@@ -50,6 +66,7 @@ struct sg_init_opts {
 	uint64_t seed;			/* substrate */
 	size_t width;			/* substrate: d_model; 0: the default */
 	bool embed;			/* keep the base's weights in the registry */
+	const struct sg_signing *signing;	/* NULL: as configured */
 };
 /* Makes dir/.sg with one commit on main. EXISTS when there is a registry with history. */
 int sg_init(const char *dir, const struct sg_init_opts *o, char base_id[SG_SHA256_HEX],

@@ -574,6 +574,8 @@ int sg_init(const char *dir, const struct sg_init_opts *o, char base_id[SG_SHA25
 		rc = sg_sha256_hex(base_id, pin.data, pin.len);
 	if (rc >= 0)
 		rc = open_or_create(r, dir, &created);
+	if (rc >= 0)
+		rc = sg_repo_signing(r, o->signing);
 	if (rc >= 0) {
 		rc = first_commit(r, ckpt, &pin, base_id, o);
 		if (rc >= 0 && o->base && !o->embed)

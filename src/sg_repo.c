@@ -15,6 +15,8 @@ int sg_open(struct sg_repo **out, const struct sg_open_opts *o)
 	r->threads = o->threads;
 	r->device_name = sg_strdup(o->device ? o->device : "auto");
 	rc = r->device_name ? sg_registry_open(&r->reg, o->start) : -SG_E_NOMEM;
+	if (rc >= 0)
+		rc = sg_repo_signing(r, o->signing);
 	if (rc < 0)
 		sg_close(r);
 	else
@@ -56,6 +58,17 @@ int sg_config_list(struct sg_names *out, struct sg_repo *r)
 char *sg_repo_path(const struct sg_repo *r, const char *name)
 {
 	return sg_path_join(sg_registry_dir(r->reg), name);
+}
+
+int sg_repo_signing(struct sg_repo *r, const struct sg_signing *s)
+{
+	struct sg_ask ask = { 0 };
+
+	if (!s)
+		return 0;
+	ask = (struct sg_ask){ s->ask, s->arg };
+	return sg_signing_set(r->reg, s->how == SG_SIGNING_ALWAYS ? SG_SIGN_YES :
+			      s->how == SG_SIGNING_NEVER ? SG_SIGN_NO : SG_SIGN_CONFIG, s->key, &ask);
 }
 
 int sg_repo_device(struct sg_device **out, struct sg_repo *r)

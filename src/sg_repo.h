@@ -17,6 +17,7 @@
 #include "registry/payload.h"
 #include "registry/ref.h"
 #include "registry/registry.h"
+#include "registry/signer.h"
 #include "registry/tree.h"
 SG_C_BEGIN
 #define SG_VERSION "0.1.0"
@@ -41,6 +42,8 @@ struct sg_repo {
 	bool dev_open;
 };
 int sg_repo_device(struct sg_device **out, struct sg_repo *r);
+/* Who signs in it; s may be NULL. */
+int sg_repo_signing(struct sg_repo *r, const struct sg_signing *s);
 /* "<.sg>/<name>", yours. */
 char *sg_repo_path(const struct sg_repo *r, const char *name);
 

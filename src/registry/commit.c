@@ -192,6 +192,47 @@ static int commit_bytes(struct sg_buf *b, struct sg_registry *r, const struct sg
 	return rc;
 }
 
+/* The signature goes in as a last header, its lines indented by one blank. */
+static int put_header(struct sg_buf *out, const struct sg_buf *commit, const char *armour)
+{
+	const char *end = strstr(commit->data, "\n\n");
+	size_t at = (size_t)(end - commit->data) + 1;
+
+	SG_TRY(sg_buf_add(out, commit->data, at));
+	SG_TRY(sg_buf_str(out, "gpgsig"));
+	while (*armour) {
+		size_t n = strcspn(armour, "\n");
+
+		SG_TRY(sg_buf_fmt(out, " %.*s\n", (int)n, armour));
+		armour += n + (armour[n] == '\n');
+	}
+	return sg_buf_add(out, commit->data + at, commit->len - at);
+}
+
+/* Signs what is about to be written, if it is to be signed: a commit or a tag. */
+static int sign(struct sg_buf *b, struct sg_registry *r, bool tag)
+{
+	struct sg_buf armour = { 0 }, made = { 0 };
+	int rc = sg_signing_wanted(r, tag ? "tag.gpgSign" : "commit.gpgSign");
+
+	if (rc <= 0)
+		return rc;
+	rc = sg_signing_sign(&armour, r, SG_SIG_GIT, b->data, b->len);
+	if (rc >= 0 && tag) {
+		rc = sg_buf_add(b, armour.data, armour.len);
+	} else if (rc >= 0) {
+		rc = put_header(&made, b, armour.data);
+		if (rc >= 0) {
+			sg_buf_release(b);
+			*b = made;
+			made = (struct sg_buf){ 0 };
+		}
+	}
+	sg_buf_release(&armour);
+	sg_buf_release(&made);
+	return rc;
+}
+
 int sg_commit_make(struct sg_oid *out, struct sg_registry *r, struct sg_packer *p_or_null,
 		   const struct sg_oid *tree, const struct sg_oid *parents, size_t n_parents,
 		   const char *message)
@@ -203,6 +244,8 @@ int sg_commit_make(struct sg_oid *out, struct sg_registry *r, struct sg_packer *
 		rc = need(r, p_or_null, &parents[i], "parent");
 	if (rc >= 0)
 		rc = commit_bytes(&b, r, tree, parents, n_parents, message);
+	if (rc >= 0)
+		rc = sign(&b, r, false);
 	if (rc >= 0)
 		rc = p_or_null ? sg_packer_add(out, p_or_null, SG_OBJ_COMMIT, b.data, b.len) :
 				 sg_object_write(out, r, SG_OBJ_COMMIT, b.data, b.len);
@@ -227,6 +270,8 @@ int sg_tag_make(struct sg_oid *out, struct sg_registry *r, const char *name,
 		rc = add_person(&b, "tagger", &tagger);
 	if (rc >= 0)
 		rc = add_message(&b, message);
+	if (rc >= 0)
+		rc = sign(&b, r, true);
 	if (rc >= 0)
 		rc = sg_object_write(out, r, SG_OBJ_TAG, b.data, b.len);
 	sg_person_release(&tagger);
@@ -385,6 +430,74 @@ int sg_tag_target(struct sg_oid *out, const struct sg_oid *id, const char *data,
 	if (!take_oid(&l, "object ", out))
 		return sg_fail(SG_E_CORRUPT, "tag %s is malformed", hex);
 	return 0;
+}
+
+/* ---- signatures ---- */
+
+int sg_signed_commit(struct sg_buf *payload, struct sg_buf *armour, const char *data, size_t n)
+{
+	struct lines l = { data, data + n };
+	const char *line, *from = data;
+	size_t len, found = 0;
+	char *text = NULL;
+	int rc;
+
+	sg_buf_clear(payload);
+	sg_buf_clear(armour);
+	while (next_header(&l, &line, &len)) {
+		if (len < 7 || memcmp(line, "gpgsig", 6) || (line[6] != ' ' && strncmp(line, "gpgsig-", 7)))
+			continue;
+		SG_TRY(sg_buf_add(payload, from, (size_t)(line - from)));
+		from = l.p;
+		if (line[6] != ' ')
+			continue;	/* of the same commit with other hashes */
+		if (found++)
+			return sg_fail(SG_E_CORRUPT, "the commit has two signatures");
+		SG_TRY(unfold(&text, line + 7, len - 7));
+		rc = sg_buf_str(armour, text);
+		free(text);
+		SG_TRY(rc);
+	}
+	return sg_buf_add(payload, from, (size_t)(data + n - from));
+}
+
+/* As git does: the signature is what follows the last line that begins one. */
+int sg_signed_tag(struct sg_buf *payload, struct sg_buf *armour, const char *data, size_t n)
+{
+	static const char begin[] = "-----BEGIN ";
+	const char *end = data + n, *at = NULL;
+
+	for (const char *p = data, *e; p < end; p = e + 1) {
+		e = memchr(p, '\n', (size_t)(end - p));
+		if (!e)
+			e = end;
+		if ((size_t)(e - p) > sizeof(begin) && !memcmp(p, begin, sizeof(begin) - 1))
+			at = p;
+	}
+	sg_buf_clear(payload);
+	sg_buf_clear(armour);
+	SG_TRY(sg_buf_add(payload, data, (size_t)((at ? at : end) - data)));
+	return at ? sg_buf_add(armour, at, (size_t)(end - at)) : 0;
+}
+
+int sg_signed_object(struct sg_buf *payload, struct sg_buf *armour, enum sg_object_type *type, struct sg_registry *r,
+		     const struct sg_oid *oid)
+{
+	enum sg_object_type is;
+	struct sg_buf b = { 0 };
+	char hex[SG_OID_HEX];
+	int rc = sg_object_read(&b, &is, r, oid, SG_META_MAX);
+
+	sg_oid_hex(hex, oid);
+	if (rc >= 0 && is != SG_OBJ_COMMIT && is != SG_OBJ_TAG)
+		rc = sg_fail(SG_E_CORRUPT, "object %s is a %s, which has no signature", hex, sg_object_type_name(is));
+	if (rc >= 0)
+		rc = is == SG_OBJ_TAG ? sg_signed_tag(payload, armour, b.data, b.len) :
+		     sg_signed_commit(payload, armour, b.data, b.len);
+	if (rc >= 0 && type)
+		*type = is;
+	sg_buf_release(&b);
+	return rc;
 }
 
 /* ---- messages ---- */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "registry/object.h"
+#include "registry/signer.h"
 #include <git2.h>
 SG_C_BEGIN
 struct sg_registry {
@@ -16,6 +17,10 @@ struct sg_registry {
 	unsigned lock_depth;		/* shared holds of this handle */
 	off_t gc_seen;			/* size of the lock file: the gcs so far */
 	bool ident_set;			/* reflog identity given to libgit2 */
+	int sign_mode;			/* enum sg_sign_mode */
+	char *sign_key;			/* instead of user.signingKey, or NULL */
+	struct sg_ask ask;
+	struct sg_signer *signer;	/* opened when first wanted */
 };
 
 /* git.c */
@@ -32,6 +37,9 @@ _Static_assert(sizeof(git_oid) == sizeof(struct sg_oid), "object ids differ in s
 
 /* registry.c: forget which packs there were */
 int sg_registry_reopen(struct sg_registry *r);
+
+/* signer.c: forget the key and how it was asked for */
+void sg_signing_release(struct sg_registry *r);
 
 /* lock.c */
 int sg_lock(struct sg_registry *r);		/* shared, counted */

@@ -140,6 +140,7 @@ void sg_registry_free(struct sg_registry *r)
 {
 	if (!r)
 		return;
+	sg_signing_release(r);
 	git_odb_free(r->odb);
 	git_repository_free(r->repo);
 	if (r->lock_fd >= 0)
