@@ -620,5 +620,31 @@ struct sg_problem {
  * candidate is a registry's. Repairs nothing. Returns the number of damages. */
 int sg_check_repo(struct sg_repo *r, void (*fn)(void *arg, const struct sg_problem *p), void *arg,
 		  const struct sg_progress *progress);
+
+/* --- care: what nobody needs any more (sg_gc.c) ------------------------------ */
+
+/* An age as git writes one: "now", "never", "2.weeks.ago", "3 days", "12h"; USAGE. */
+int sg_age_parse(int64_t *out, const char *text);	/* seconds; "never" is SG_AGE_NEVER */
+#define SG_AGE_NEVER INT64_MAX
+
+/* A rejected or deferred graft whose weights go: its old place. */
+struct sg_faded { char id[SG_SHA256_HEX]; char *name; const char *where; int64_t since; };
+struct sg_collected {
+	size_t packs_before, packs_after, loose_before, loose_after;
+	uint64_t bytes_before, bytes_after;
+	size_t dropped, waiting;	/* objects that nothing reaches: gone; too young to go */
+	struct sg_faded *faded;
+	size_t n_faded, cap_faded;
+};
+/*
+ * Drops what nothing names and nothing may still want: see sg-gc(1). prune: how old
+ * it must be, negative: as gc.pruneExpire says. Candidates stay whatever their age;
+ * rejected and deferred ones keep manifest, recipe and receipts, and lose their
+ * weights after sg.rejectedExpire and sg.deferredExpire (never, unless set).
+ * dry: only say. BUSY while somebody writes.
+ */
+int sg_collect(struct sg_collected *out, struct sg_repo *r, int64_t prune, bool dry,
+	       const struct sg_progress *progress);
+void sg_collected_release(struct sg_collected *c);
 SG_C_END
 #endif

@@ -3,6 +3,8 @@
 #include "registry/packer.h"
 #include "registry/ref.h"
 #include "base/file.h"
+#include <fcntl.h>
+#include <git2/sys/refdb_backend.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +14,6 @@
  * stands complete, then old files go, the index before its pack.
  */
 #define SMALL  ((uint64_t)8 << 20)	/* packs below this are joined */
-#define REFLOG (30 * 86400)
 
 enum fate { KEEP, DROP, JOIN };
 struct pack { char *base; uint64_t size; time_t mtime; struct sg_oid *oid; size_t n, live; bool kept; enum fate fate; };
@@ -20,8 +21,8 @@ struct loose { struct sg_oid oid; char *path; uint64_t size; time_t mtime; enum 
 
 struct gc {
 	struct sg_registry *r;
-	time_t now;
-	int64_t grace;
+	time_t now, since;		/* since: reflog entries from then on count */
+	const struct sg_gc_opts *o;
 	struct sg_oidmap live;
 	struct pack *pack;
 	size_t n_packs, cap_packs;
@@ -50,45 +51,67 @@ static int ignore(void *arg, const struct sg_oid *oid, int rc)
 	return 0;
 }
 
-/* "old new name <mail> seconds zone\tmessage" */
-static int reflog_line(struct sg_oids *tip, const char *line, time_t since)
-{
-	const char *gt = strchr(line, '>');
-	char hex[SG_OID_HEX] = "";
-	struct sg_oid oid;
-
-	if (strnlen(line, 82) < 82 || !gt || strtoll(gt + 1, NULL, 10) < (long long)since)
-		return 0;
-	for (int k = 0; k < 2; k++) {
-		memcpy(hex, line + 41 * k, 40);
-		if (sg_oid_parse(&oid, hex) && !sg_oid_is_zero(&oid))
-			SG_TRY(sg_oids_add(tip, &oid));
-	}
-	return 0;
-}
-
-static int reflogs(struct sg_oids *tip, const char *path, time_t since, int depth)
+/* Each file below logs/, to fn. */
+static int each_log(struct gc *g, const char *path, int (*fn)(struct gc *g, const char *path, void *arg), void *arg,
+		    int depth)
 {
 	struct sg_names l = { 0 };
-	struct sg_buf b = { 0 };
 	int rc = 0;
 
-	if (!sg_dir_exists(path)) {
-		if (sg_file_read(&b, path, (size_t)1 << 30) >= 0 && b.len)
-			for (char *p = b.data; rc >= 0 && p && *p; p = strchr(p, '\n'), p = p ? p + 1 : NULL)
-				rc = reflog_line(tip, p, since);
-		sg_buf_release(&b);
-		return rc;
-	}
+	if (!sg_dir_exists(path))
+		return fn(g, path, arg);
 	if (depth > 20 || sg_dir_list(&l, path) < 0)
 		return 0;
 	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
 		char *p = sg_path_join(path, l.name[i]);
 
-		rc = p ? reflogs(tip, p, since, depth + 1) : -SG_E_NOMEM;
+		rc = p ? each_log(g, p, fn, arg, depth + 1) : -SG_E_NOMEM;
 		free(p);
 	}
 	sg_names_release(&l);
+	return rc;
+}
+
+/* "old new name <mail> seconds zone\tmessage" */
+struct log_line { struct sg_oid oid[2]; long long when; };
+static bool parse_log(struct log_line *out, const char *line)
+{
+	const char *gt = strchr(line, '>');
+	char hex[SG_OID_HEX] = "";
+
+	if (strnlen(line, 82) < 82 || !gt)
+		return false;
+	out->when = strtoll(gt + 1, NULL, 10);
+	for (int k = 0; k < 2; k++) {
+		memcpy(hex, line + 41 * k, 40);
+		if (!sg_oid_parse(&out->oid[k], hex))
+			return false;
+	}
+	return true;
+}
+
+static char *next_line(char *p)
+{
+	p = strchr(p, '\n');
+	return p ? p + 1 : NULL;
+}
+
+static int add_log_tips(struct gc *g, const char *path, void *arg)
+{
+	struct sg_buf b = { 0 };
+	struct log_line e;
+	int rc = 0;
+
+	if (sg_file_read(&b, path, (size_t)1 << 30) < 0)
+		b.len = 0;
+	for (char *p = b.len ? b.data : NULL; rc >= 0 && p && *p; p = next_line(p)) {
+		if (!parse_log(&e, p) || e.when < (long long)g->since)
+			continue;
+		for (int k = 0; rc >= 0 && k < 2; k++)
+			if (!sg_oid_is_zero(&e.oid[k]))
+				rc = sg_oids_add(arg, &e.oid[k]);
+	}
+	sg_buf_release(&b);
 	return rc;
 }
 
@@ -100,12 +123,13 @@ static int mark(struct gc *g)
 	int rc = logs ? sg_ref_list(&l, g->r, "") : -SG_E_NOMEM;
 
 	for (size_t i = 0; rc >= 0 && i < l.n; i++)
-		rc = sg_oids_add(&tip, &l.ref[i].oid);
+		if (!sg_names_has(g->o->without, l.ref[i].name))
+			rc = sg_oids_add(&tip, &l.ref[i].oid);
 	if (rc >= 0)
 		rc = sg_reach(&g->live, g->r, &tip, refuse, NULL);
 	tip.n = 0;
 	if (rc >= 0)
-		rc = reflogs(&tip, logs, g->now - REFLOG, 0);
+		rc = each_log(g, logs, add_log_tips, &tip, 0);
 	if (rc >= 0)
 		rc = sg_reach(&g->live, g->r, &tip, ignore, NULL);
 	free(tip.oid);
@@ -241,7 +265,7 @@ static void decide_packs(struct gc *g)
 
 	for (size_t i = 0; i < g->n_packs; i++) {
 		struct pack *p = &g->pack[i];
-		bool old = g->now - p->mtime >= g->grace;
+		bool old = g->now - p->mtime >= g->o->grace;
 
 		if (p->kept)
 			continue;
@@ -266,7 +290,7 @@ static void decide_loose(struct gc *g)
 
 		if (sg_oidmap_get(&g->live, &e->oid, NULL))
 			e->fate = JOIN;
-		else if (g->now - e->mtime >= g->grace)
+		else if (g->now - e->mtime >= g->o->grace)
 			e->fate = DROP;
 		else
 			g->out->waiting++;
@@ -390,6 +414,69 @@ static void remove_old(struct gc *g)
 			unlink(g->loose[i].path);
 }
 
+/* Does an entry name something that is about to go? */
+static bool is_stale(const struct gc *g, const char *line)
+{
+	struct log_line e;
+
+	if (!parse_log(&e, line) || e.when >= (long long)g->since)
+		return false;
+	for (int k = 0; k < 2; k++)
+		if (!sg_oid_is_zero(&e.oid[k]) && !sg_oidmap_get(&g->live, &e.oid[k], NULL))
+			return true;
+	return false;
+}
+
+/* Under git's own lock of it: whoever writes to it meanwhile is left alone. A
+ * failure only leaves entries that name nothing. */
+static int trim_log(struct gc *g, const char *path, void *arg)
+{
+	struct sg_buf old = { 0 }, new = { 0 };
+	char *lock = sg_asprintf("%s.lock", path);
+	int fd = lock ? open(lock, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666) : -1;
+	int rc = lock ? 0 : -SG_E_NOMEM;
+
+	(void)arg;
+	if (fd < 0 || sg_file_read(&old, path, (size_t)1 << 30) < 0)
+		goto out;
+	for (char *p = old.len ? old.data : NULL, *next; rc >= 0 && p && *p; p = next) {
+		next = next_line(p);
+		if (!is_stale(g, p))
+			rc = sg_buf_add(&new, p, next ? (size_t)(next - p) : strlen(p));
+	}
+	if (rc >= 0 && new.len < old.len && sg_fd_write(fd, new.data, new.len, lock) >= 0 && sg_fd_sync(fd, lock) >= 0)
+		(void)sg_file_rename(lock, path);
+out:
+	if (fd >= 0) {
+		close(fd);
+		unlink(lock);
+	}
+	sg_buf_release(&old);
+	sg_buf_release(&new);
+	free(lock);
+	return rc;
+}
+
+/* Loose refs into one file: reading ten thousand files takes its time. */
+static void pack_refs(struct sg_registry *r)
+{
+	git_refdb *db = NULL;
+
+	if (git_repository_refdb(&db, r->repo) == 0)
+		(void)git_refdb_compress(db);	/* nothing is lost when it fails */
+	git_refdb_free(db);
+}
+
+static int tidy_refs(struct gc *g)
+{
+	char *logs = sg_path_join(g->r->git_dir, "logs");
+	int rc = logs ? each_log(g, logs, trim_log, NULL, 0) : -SG_E_NOMEM;
+
+	free(logs);
+	pack_refs(g->r);
+	return rc;
+}
+
 static int collect(struct gc *g, bool dry)
 {
 	struct sg_oids join = { 0 };
@@ -410,6 +497,8 @@ static int collect(struct gc *g, bool dry)
 		count(g, &join);
 	if (rc >= 0 && !dry)
 		rc = write_joined(g, &join);
+	if (rc >= 0 && !dry)
+		rc = tidy_refs(g);	/* before what they name is gone */
 	if (rc >= 0 && !dry) {
 		rc = sg_lock_stamp(g->r);
 		if (rc >= 0) {
@@ -421,17 +510,18 @@ static int collect(struct gc *g, bool dry)
 	return rc;
 }
 
-int sg_gc(struct sg_gc *out, struct sg_registry *r, int64_t grace, bool dry, const struct sg_progress *progress)
+int sg_gc(struct sg_gc *out, struct sg_registry *r, const struct sg_gc_opts *opts, const struct sg_progress *progress)
 {
 	struct sg_gc o = { 0 };
-	struct gc g = { .r = r, .now = time(NULL), .grace = grace, .out = &o, .progress = progress };
-	int rc = dry ? sg_lock(r) : sg_lock_alone(r);
+	struct gc g = { .r = r, .now = time(NULL), .o = opts, .out = &o, .progress = progress };
+	int rc = opts->dry ? sg_lock(r) : sg_lock_alone(r);
 
 	if (rc < 0)
 		return rc;
-	rc = collect(&g, dry);
+	g.since = (time_t)(opts->reflog < g.now ? g.now - opts->reflog + 1 : 0);
+	rc = collect(&g, opts->dry);
 	sg_unlock(r);
-	if (rc >= 0 && !dry)
+	if (rc >= 0 && !opts->dry)
 		rc = sg_sweep(r, true);
 	for (size_t i = 0; i < g.n_packs; i++) {
 		free(g.pack[i].base);

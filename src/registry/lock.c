@@ -52,8 +52,45 @@ int sg_lock_stamp(struct sg_registry *r)
 	return 0;
 }
 
+/* "process 12 (sg) and 3 more" that hold the lock, as /proc/locks has it; "" when
+ * that does not say. */
+static void holders(char *out, size_t n, const struct sg_registry *r)
+{
+	FILE *f = fopen("/proc/locks", "re");
+	char line[256], path[64], name[64] = "";
+	unsigned long inode;
+	long pid, first = 0;
+	unsigned more = 0;
+	struct stat st;
+
+	*out = '\0';
+	if (f && fstat(r->lock_fd, &st) == 0)
+		while (fgets(line, sizeof(line), f)) {
+			if (sscanf(line, "%*d: FLOCK %*s %*s %ld %*x:%*x:%lu", &pid, &inode) != 2 ||
+			    inode != (unsigned long)st.st_ino || pid <= 0)
+				continue;
+			more += first && pid != first;
+			first = first ? first : pid;
+		}
+	if (f)
+		fclose(f);
+	if (!first)
+		return;
+	snprintf(path, sizeof(path), "/proc/%ld/comm", first);
+	f = fopen(path, "re");
+	if (f && fgets(name, sizeof(name), f))
+		name[strcspn(name, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	snprintf(out, n, " by process %ld%s%s%s", first, *name ? " (" : "", name, *name ? ")" : "");
+	if (more)
+		snprintf(out + strlen(out), n - strlen(out), " and %u more", more);
+}
+
 int sg_lock_alone(struct sg_registry *r)
 {
+	char who[200];
+
 	for (int tries = 0; !r->lock_depth && tries < 20; tries++) {
 		if (!flock(r->lock_fd, LOCK_EX | LOCK_NB)) {
 			int rc;
@@ -68,7 +105,8 @@ int sg_lock_alone(struct sg_registry *r)
 			return sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir);
 		usleep(50000);
 	}
-	return sg_fail(SG_E_BUSY, "the registry is being written to: '%s'", r->dir);
+	holders(who, sizeof(who), r);
+	return sg_fail(SG_E_BUSY, "the registry is being written to%s: '%s/lock'", who, r->dir);
 }
 
 void sg_unlock(struct sg_registry *r)

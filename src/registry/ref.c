@@ -141,7 +141,8 @@ static int change_fail(int rc, const char *name, const struct sg_oid *old)
 	if (rc == GIT_EMODIFIED || rc == GIT_ENOTFOUND)
 		return sg_fail(SG_E_BUSY, "'%s' was changed by another process", name);
 	if (rc == GIT_ELOCKED)
-		return sg_fail(SG_E_BUSY, "'%s' is locked by another process", name);
+		return sg_fail(SG_E_BUSY, "'%s' is locked by another process (its lock is the file '%s.lock' of the "
+			       "repository)", name, name);
 	return sg_git_fail(rc, "cannot update '%s'", name);
 }
 

@@ -478,6 +478,13 @@ TEST(registry_fsck)
 	fix_close(&f);
 }
 
+static int collect(struct sg_gc *out, struct sg_registry *r, int64_t grace, bool dry)
+{
+	struct sg_gc_opts o = { .grace = grace, .reflog = SG_GC_REFLOG, .dry = dry };
+
+	return sg_gc(out, r, &o, NULL);
+}
+
 TEST(registry_gc)
 {
 	struct fix f;
@@ -501,16 +508,16 @@ TEST(registry_gc)
 
 	/* while a writer is at it: not now */
 	PASS(sg_packer_open(&p, other));
-	CHECK(sg_gc(&g, f.r, 0, false, NULL) == -SG_E_BUSY);
+	CHECK(collect(&g, f.r, 0, false) == -SG_E_BUSY);
 	sg_packer_free(p);
 	/* young things wait; a dry run does nothing */
-	PASS(sg_gc(&g, f.r, SG_GC_GRACE, false, NULL));
+	PASS(collect(&g, f.r, SG_GC_GRACE, false));
 	CHECK(g.waiting == 3 && !g.dropped && g.packs_before == 2 && g.packs_after == 1 && sg_object_exists(f.r, &gone));
-	PASS(sg_gc(&g, f.r, 0, true, NULL));
+	PASS(collect(&g, f.r, 0, true));
 	CHECK(g.dropped == 3 && g.loose_before == 3 && !g.loose_after && sg_object_exists(f.r, &gone));
-	PASS(sg_gc(&g, f.r, 0, false, NULL));
+	PASS(collect(&g, f.r, 0, false));
 	CHECK(g.dropped == 3 && !sg_object_exists(f.r, &gone));
-	PASS(sg_gc(&g, f.r, 0, false, NULL));
+	PASS(collect(&g, f.r, 0, false));
 	CHECK(!g.dropped && g.packs_before == 1 && g.packs_after == 1 && g.bytes_before == g.bytes_after);
 	PASS(sg_payload_read(back, 300000, f.r, &c2, "grafts/x/data/w", NULL));
 	CHECK(!memcmp(data, back, 300000));
@@ -525,11 +532,11 @@ TEST(registry_gc)
 	PASS(sg_payload_read(back, 300000, other, &c1, "grafts/x/data/w", NULL));
 	/* what was reset is in the reflog */
 	PASS(sg_ref_set(f.r, "refs/heads/main", &c2, &c3, "back"));
-	PASS(sg_gc(&g, f.r, 0, false, NULL));
+	PASS(collect(&g, f.r, 0, false));
 	CHECK(!g.dropped && sg_object_exists(f.r, &c3));
 
 	CHECK(sh(&f, "echo 1234567890123456789012345678901234567890 >.sg/registry.git/refs/heads/lost"));
-	CHECK(sg_gc(&g, f.r, 0, false, NULL) == -SG_E_CORRUPT);
+	CHECK(collect(&g, f.r, 0, false) == -SG_E_CORRUPT);
 	sg_registry_free(other);
 	free(data);
 	free(back);
