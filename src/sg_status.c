@@ -123,6 +123,15 @@ static int read_parent(struct sg_cand_info *c, struct sg_repo *r, const struct s
 	return 0;
 }
 
+/* An accept that was killed at its end leaves the ref of what is active by now. */
+static bool is_active(const struct sg_status *s, const char *id16)
+{
+	for (size_t i = 0; i < s->n_stack; i++)
+		if (!strncmp(s->stack[i].id, id16, 16))
+			return true;
+	return false;
+}
+
 static int read_cands(struct sg_status *s, struct sg_repo *r, const char *policy, const char *where, const char *prefix)
 {
 	struct sg_refs l = { 0 };
@@ -138,6 +147,8 @@ static int read_cands(struct sg_status *s, struct sg_repo *r, const char *policy
 		struct sg_cand_info *c = &s->cand[s->n_cand];
 		const char *id16 = l.ref[i].name + strlen(prefix);
 
+		if (is_active(s, id16))
+			continue;
 		*c = (struct sg_cand_info){ .where = where };
 		sg_oid_hex(c->commit, &l.ref[i].oid);
 		s->n_cand++;

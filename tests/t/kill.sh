@@ -61,6 +61,7 @@ t 'revert' '
 	loop revert --force $(git_ ls-tree --name-only main:grafts) && sg eval -q held
 '
 t 'reject: one ref to another' '
+	for left in $(ids); do git_ update-ref -d refs/sg/cand/$left; done	# of an accept killed at its end
 	sg train -q --type layer --name x $fast && rm -rf "$here/old" && cp -r .sg "$here/old" && ms=$(takes reject x) && id=$(git_ for-each-ref --format="%(refname:lstrip=3)" refs/sg/rejected) &&
 	end=$(($(date +%s) + seconds / 2)) && while [ "$(date +%s)" -lt $end ]; do
 		rm -rf .sg && cp -r "$here/old" .sg && stab $ms reject x && whole || return 1

@@ -31,6 +31,12 @@ t 'accepted, deferred and rejected grafts stand in their places' '
 	sed -n "/^Active/,/^$/p" out | grep -q "first *layer *slot.0" && sed -n "/^Deferred/,/^$/p" out | grep -q "later *lora" &&
 	sed -n "/^Rejected/,/^$/p" out | grep -q "never *block" && ! grep -q "^Candidates" out && grep -q "1 graft, " out
 '
+t 'the ref that an accept killed at its end left is no candidate' '
+	at=$(git --git-dir=.sg/registry.git rev-parse main~0^{/^accept}^2) &&
+	ref=refs/sg/cand/$(sed -n "/^Active/,/^$/p" out | grep -o "[0-9a-f]\{16\}" | head -1) &&
+	git --git-dir=.sg/registry.git update-ref $ref $at && sg status >out && git --git-dir=.sg/registry.git update-ref -d $ref &&
+	! grep -q "^Candidates" out
+'
 t 'data says when its tokens are not here' '
 	mv .sg/data away && sg status >out && mv away .sg/data && is "$(grep -c "add its files again" out)" 2 &&
 	sg status >out && ! grep -q "add its files again" out
