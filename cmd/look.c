@@ -199,12 +199,12 @@ static void print_graft(const struct sg_graft_info *g, FILE *to)
 }
 
 /* A judged step about one graft is told by its parts and numbers, another about one
- * by its id and what its subject adds, any other by its subject. */
+ * by its id and what its subject adds, a merge or any other by its subject. */
 void sg_look_step_line(const struct sg_step *s, FILE *to)
 {
 	const struct sg_metric *m = gain_of(s);
 	size_t op = strlen(s->op);
-	bool one = s->n == 1 && op;
+	bool one = s->n == 1 && op && strcmp(s->op, "merge");
 	char hex[SG_COMMIT_SHOWN + 1];
 
 	snprintf(hex, sizeof(hex), "%.*s", SG_COMMIT_SHOWN, s->commit);

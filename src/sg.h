@@ -405,6 +405,56 @@ int sg_revert(struct sg_revert_info *out, struct sg_repo *r, const struct sg_rev
 	      const struct sg_progress *progress);
 void sg_revert_info_release(struct sg_revert_info *i);
 
+/* --- two lines of growth (sg_merge.c) ----------------------------------------- */
+
+enum sg_merge_side { SG_MERGE_ASK, SG_MERGE_OURS, SG_MERGE_THEIRS, SG_MERGE_BOTH };
+struct sg_merge_opts {
+	const char *rev, *message;	/* the other line; message may be NULL */
+	enum sg_merge_side side;	/* how conflicts are decided; ASK: they are listed */
+	bool no_ff, ff_only;
+	bool force;			/* also when a gate rejects, or nothing can be measured */
+	bool unmeasured;		/* measure nothing */
+	bool dry_run;			/* plan, measure nothing and change nothing */
+};
+enum sg_merge_result {
+	SG_MERGE_SAME,			/* the other line has nothing that this one lacks */
+	SG_MERGE_FORWARD,		/* the branch moved forward to it */
+	SG_MERGE_DONE,			/* a merge commit */
+	SG_MERGE_CONFLICT, SG_MERGE_GATES,	/* nothing changed */
+};
+const char *sg_merge_result_name(enum sg_merge_result r);	/* "same", "forward", ... */
+/* What becomes of a graft that only one line has: "in" (comes from theirs), "out" (of
+ * ours, goes), "left" (of theirs, does not come). */
+struct sg_merge_graft { struct sg_graft_info info; const char *what; };
+/* What both lines did to one thing. kind: "site", "requires", "data", "role", "policy";
+ * subject: the site or set; ids or names of what each line has there, may be "". */
+struct sg_conflict { const char *kind; char *subject, *ours, *theirs, *text; bool decided; };
+struct sg_merge_info {
+	enum sg_merge_result result;
+	char ours[SG_COMMIT_HEX], theirs[SG_COMMIT_HEX], base[SG_COMMIT_HEX];
+	char commit[SG_COMMIT_HEX];	/* where the branch is now; "": it did not move */
+	struct sg_merge_graft *graft;
+	size_t n, cap;
+	struct sg_names data_in, data_out;	/* data sets that come and go */
+	bool policy;			/* theirs is taken */
+	struct sg_conflict *conflict;
+	size_t n_conflicts, cap_conflicts;
+	size_t undecided;		/* of them */
+	char state[SG_SHA256_HEX], prev[SG_SHA256_HEX];	/* state "": conflicts */
+	bool measured;			/* v has lines */
+	struct sg_verdict_info v;
+};
+/*
+ * Takes another line of growth into HEAD's: grafts, data sets and policy that changed
+ * there since the two parted. What comes in is judged as a graft is, on the new
+ * composition against HEAD's. 1 (and *out, and nothing changed) when there are
+ * conflicts that nobody decided, or a gate does not accept. REFUSED: another base, no
+ * common beginning, or ff_only where that cannot be.
+ */
+int sg_merge(struct sg_merge_info *out, struct sg_repo *r, const struct sg_merge_opts *o,
+	     const struct sg_progress *progress);
+void sg_merge_info_release(struct sg_merge_info *i);
+
 /* How well a weight's change outlived being folded and rounded. meant: the change, in
  * f32; made: what the stored numbers differ by from those without it. */
 struct sg_fold_line {

@@ -226,7 +226,7 @@ static int forward(struct sg_shared *s, struct sg_repo *r, const char *head, con
 {
 	struct sg_oid old = { { 0 } }, now;
 	size_t ahead = 0, behind = 0;
-	char text[200];
+	char text[300];
 	int rc = sg_ref_get(&old, r->reg, head);
 
 	if (rc < 0 && rc != -SG_E_NOTFOUND)
@@ -238,8 +238,8 @@ static int forward(struct sg_shared *s, struct sg_repo *r, const char *head, con
 			return sg_shared_add(s, there, head, &old, &old, SG_SHARE_SAME, ahead ? "ahead of the remote" : NULL);
 	}
 	if (ahead) {
-		snprintf(text, sizeof(text), "both sides grew: %zu commits here, %zu there; only a line that is behind "
-			 "can be pulled", ahead, behind);
+		snprintf(text, sizeof(text), "both sides grew: %zu commits here, %zu there; 'sg merge %.100s' takes "
+			 "the other line in", ahead, behind, there + strlen("refs/remotes/"));
 		return sg_shared_add(s, there, head, &old, &now, SG_SHARE_REFUSED, text);
 	}
 	SG_TRY(is_registry(r, &now));

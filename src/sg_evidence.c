@@ -123,7 +123,7 @@ static int check_receipt_set(struct sg_prover *p, const struct sg_receipt *r, co
 	if (rc >= 0 && (strcmp(id, s->id) || strcmp(m.shard, s->shard) || m.docs != s->docs))
 		rc = sg_fail(SG_E_CORRUPT, "the receipt judged another set of that name");
 	/* a composition may be asked for less than a graft: not to be worse */
-	if (rc >= 0 && *r->graft && strcmp(s->role, sg_role_name(m.role)))
+	if (rc >= 0 && sg_gate_growth(r) && strcmp(s->role, sg_role_name(m.role)))
 		rc = sg_fail(SG_E_CORRUPT, "it was judged as '%s', but it is '%s'", s->role, sg_role_name(m.role));
 	sg_dataset_manifest_release(&m);
 	return rc;
@@ -325,6 +325,18 @@ static int check_effect_words(struct sg_prover *p, const struct sg_receipt *r, c
 	return sg_prove(p, rc, "effect", subject, "it says what the receipt says");
 }
 
+static int check_facts(struct sg_prover *p, const struct sg_receipt *r, const struct sg_receipt_facts *is,
+		       const char *id16)
+{
+	const struct sg_receipt_facts *f = &r->facts;
+	bool same = f->size == is->size && f->elements == is->elements && f->nonzero == is->nonzero &&
+		    f->nonfinite == is->nonfinite;
+
+	return sg_prove_say(p, same ? SG_PROVEN : SG_DIFFERS, "facts", id16, same ? "%llu numbers, %llu not zero" :
+			    "the payload has %llu numbers, %llu not zero; the receipt says otherwise",
+			    (unsigned long long)is->elements, (unsigned long long)is->nonzero);
+}
+
 int sg_prove_effect(struct sg_prover *p, const char *receipt, const char *json, const char *subject)
 {
 	struct sg_receipt r = { 0 };
@@ -337,6 +349,9 @@ int sg_prove_effect(struct sg_prover *p, const char *receipt, const char *json, 
 		return sg_prove(p, rc, "receipt", subject, "");
 	if (*r.graft)
 		rc = sg_prove_say(p, SG_DIFFERS, "receipt", subject, "it is about graft %.16s, not about a composition", r.graft);
+	/* without facts nothing would have asked the merge to be better */
+	if (rc >= 0 && !strcmp(p->v.op, "merge"))
+		rc = check_facts(p, &r, &p->came, subject);
 	if (rc >= 0)
 		rc = check_effect_words(p, &r, sha, json, subject);
 	if (rc >= 0)
@@ -370,18 +385,6 @@ static int check_words(struct sg_prover *p, const struct sg_receipt *r, const ch
 	sg_buf_release(&stored);
 	sg_buf_release(&made);
 	return sg_prove(p, rc, "accept.json", id16, "it says what the receipt says");
-}
-
-static int check_facts(struct sg_prover *p, const struct sg_receipt *r, const struct sg_receipt_facts *is,
-		       const char *id16)
-{
-	const struct sg_receipt_facts *f = &r->facts;
-	bool same = f->size == is->size && f->elements == is->elements && f->nonzero == is->nonzero &&
-		    f->nonfinite == is->nonfinite;
-
-	return sg_prove_say(p, same ? SG_PROVEN : SG_DIFFERS, "facts", id16, same ? "%llu numbers, %llu not zero" :
-			    "the payload has %llu numbers, %llu not zero; the receipt says otherwise",
-			    (unsigned long long)is->elements, (unsigned long long)is->nonzero);
 }
 
 static int check_accept(struct sg_prover *p, const struct sg_graft *g, const struct sg_receipt_facts *facts)
@@ -459,6 +462,10 @@ int sg_prove_graft(struct sg_prover *p, const char *id16)
 	if (rc >= 0)
 		rc = check_payload(p, g, &facts);
 	if (rc >= 0 && !strcmp(p->v.op, "merge")) {
+		p->came.size += facts.size;
+		p->came.elements += facts.elements;
+		p->came.nonzero += facts.nonzero;
+		p->came.nonfinite += facts.nonfinite;
 		rc = check_merged(p, g->id);
 	} else if (rc >= 0 && !strcmp(p->v.op, "consolidate")) {
 		rc = check_carried(p, g->id);

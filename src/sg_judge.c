@@ -7,10 +7,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "gate/gate.h"
-#include <math.h>
 #include <unistd.h>
 
-#define ROLLBACK_DOCS 8		/* documents that the rollback check measures again */
 #define RECEIPT_MAX ((size_t)256 << 20)
 
 struct judge {
@@ -59,12 +57,15 @@ static bool used_set(const char *message, const char *set)
 	return yes;
 }
 
-/* What tells one look at a set from another: graft, stack below it, window. */
+/* What tells one look at a set from another: graft (of a merge: the composition),
+ * stack below it, window. */
 static int look_key(char **out, const char *message)
 {
 	char *graft = NULL, *prev = NULL, *window = NULL;
 	int rc = sg_trailer(&graft, message, "Sg-Graft", 0);
 
+	if (rc == -SG_E_NOTFOUND)
+		rc = sg_trailer(&graft, message, "Sg-State", 0);
 	if (rc >= 0)
 		rc = sg_trailer(&prev, message, "Sg-Prev-State", 0);
 	if (rc >= 0)
@@ -107,17 +108,15 @@ static int add_looks(struct sg_names *looks, struct sg_repo *r, struct sg_oid at
 	}
 }
 
-/* Looks at this set so far, this one included; the same look again is not one more. */
-static int count_uses(void *arg, uint64_t *out, const char *set)
+int sg_looks(uint64_t *out, struct sg_repo *r, const char *set, const char *id, const char *state, size_t window)
 {
-	struct judge *j = arg;
 	struct sg_names looks = { 0 };
 	struct sg_refs l = { 0 };
-	char *mine = sg_asprintf("sha256:%s sha256:%s %zu", j->cand.id, j->view.state, j->t.window);
-	int rc = mine ? sg_ref_list(&l, j->r->reg, "refs/sg/report/") : -SG_E_NOMEM;
+	char *mine = sg_asprintf("sha256:%s sha256:%s %zu", id, state, window);
+	int rc = mine ? sg_ref_list(&l, r->reg, "refs/sg/report/") : -SG_E_NOMEM;
 
 	for (size_t i = 0; rc >= 0 && i < l.n; i++)
-		rc = add_looks(&looks, j->r, l.ref[i].oid, set);
+		rc = add_looks(&looks, r, l.ref[i].oid, set);
 	if (rc >= 0)
 		rc = add_once(&looks, mine);
 	*out = looks.n;
@@ -127,42 +126,18 @@ static int count_uses(void *arg, uint64_t *out, const char *set)
 	return rc;
 }
 
-/* --- measuring --------------------------------------------------------------- */
-
-/* SHA-256 of the losses of the first documents of the first set. */
-static int sample(char hex[SG_SHA256_HEX], struct judge *j, struct sg_model *m)
+static int count_uses(void *arg, uint64_t *out, const char *set)
 {
-	double nats[ROLLBACK_DOCS];
-	uint32_t tokens[ROLLBACK_DOCS];
-	const struct sg_set *set = sg_sets_find(&j->t.sets, j->t.receipt.set[0].name);
-	size_t docs = SG_MIN(j->t.receipt.set[0].docs, ROLLBACK_DOCS);
+	struct judge *j = arg;
 
-	SG_TRY(sg_measure(nats, tokens, m, &set->shard.t, docs, j->t.window, sg_rows(j->t.window), "rollback",
-			  j->progress));
-	return sg_sha256_hex(hex, nats, docs * sizeof(*nats));
+	return sg_looks(out, j->r, set, j->cand.id, j->view.state, j->t.window);
 }
+
+/* --- measuring --------------------------------------------------------------- */
 
 static int compose(struct judge *j, struct sg_composed *out, bool cand)
 {
 	return sg_view_compose(out, &j->view, &j->extra, cand, NULL, sg_rows(j->t.window));
-}
-
-static int facts_of(struct sg_receipt_facts *f, const struct sg_graft *g)
-{
-	for (size_t i = 0; i < g->params.n; i++) {
-		const struct sg_tensor *t = &g->params.t[i];
-		float *v;
-
-		SG_TRY(sg_graft_tensor(&v, g, t));
-		for (size_t k = 0; k < t->n; k++) {
-			f->nonzero += v[k] != 0;
-			f->nonfinite += !isfinite(v[k]);
-		}
-		free(v);
-		f->elements += t->n;
-		f->size += t->n * sizeof(float);
-	}
-	return 0;
 }
 
 static const struct sg_graft *graft_of(const struct sg_composed *c, const char *id)
@@ -181,20 +156,20 @@ static int measure(struct judge *j)
 
 	if (rc >= 0)
 		rc = sg_trial_measure(&j->t, &m.model, false, "parent");
-	if (rc >= 0 && j->t.receipt.n_sets)
-		rc = sample(j->t.receipt.facts.before, j, &m.model);
+	if (rc >= 0)
+		rc = sg_trial_sample(j->t.receipt.facts.before, &j->t, &m.model);
 	sg_composed_release(&m);
 	if (rc >= 0)
 		rc = compose(j, &m, true);
 	if (rc >= 0)
 		rc = sg_trial_measure(&j->t, &m.model, true, "candidate");
 	if (rc >= 0)
-		rc = facts_of(&j->t.receipt.facts, graft_of(&m, j->cand.id));
+		rc = sg_trial_facts(&j->t.receipt.facts, graft_of(&m, j->cand.id));
 	sg_composed_release(&m);
 	if (rc >= 0 && j->t.receipt.n_sets) {
 		rc = compose(j, &m, false);
 		if (rc >= 0)
-			rc = sample(j->t.receipt.facts.after, j, &m.model);
+			rc = sg_trial_sample(j->t.receipt.facts.after, &j->t, &m.model);
 		sg_composed_release(&m);
 	}
 	return rc;
@@ -227,16 +202,15 @@ static void worker_name(char out[16])
 	snprintf(out, 16, "w%.8s", hex);
 }
 
-static int report_message(struct sg_buf *m, const struct judge *j)
+static int report_message(struct sg_buf *m, const struct sg_receipt *p, const char *name)
 {
-	const struct sg_receipt *p = &j->t.receipt;
 	char subject[200];
 
-	snprintf(subject, sizeof(subject), "report %.64s: %s", j->cand.name ? j->cand.name : j->cand.id,
-		 sg_verdict_name(p->verdict));
+	snprintf(subject, sizeof(subject), "report %.64s: %s", name ? name : p->graft, sg_verdict_name(p->verdict));
 	SG_TRY(sg_message(m, subject, NULL));
 	SG_TRY(sg_message_trailer(m, "Sg-Op", "report"));
-	SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", p->graft));
+	if (*p->graft)
+		SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", p->graft));
 	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
 	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
 	SG_TRY(sg_message_trailer(m, "Sg-Policy", "sha256:%s", p->policy));
@@ -247,9 +221,9 @@ static int report_message(struct sg_buf *m, const struct judge *j)
 	return 0;
 }
 
-static int keep_report(struct judge *j)
+int sg_report_keep(struct sg_repo *r, const struct sg_receipt *p, const struct sg_oid *about, const char *name)
 {
-	struct sg_oid parents[2] = { j->cand.commit }, old = { { 0 } };
+	struct sg_oid parents[2] = { *about }, old = { { 0 } };
 	struct sg_buf bytes = { 0 }, m = { 0 };
 	struct sg_change c = { 0 };
 	char ref[64], worker[16];
@@ -257,14 +231,14 @@ static int keep_report(struct judge *j)
 	int rc;
 
 	worker_name(worker);
-	snprintf(ref, sizeof(ref), "refs/sg/report/%.16s/%s", j->cand.id, worker);
-	if (sg_ref_get(&old, j->r->reg, ref) >= 0)
+	snprintf(ref, sizeof(ref), "refs/sg/report/%.16s/%s", *p->graft ? p->graft : p->candidate, worker);
+	if (sg_ref_get(&old, r->reg, ref) >= 0)
 		parents[n++] = old;
-	rc = sg_receipt_emit(&bytes, &j->t.receipt);
+	rc = sg_receipt_emit(&bytes, p);
 	if (rc >= 0)
-		rc = report_message(&m, j);
+		rc = report_message(&m, p, name);
 	if (rc >= 0)
-		rc = sg_change_begin_at(&c, j->r, &j->cand.commit);
+		rc = sg_change_begin_at(&c, r, about);
 	if (rc >= 0)
 		rc = sg_tree_put_data(c.tree, c.pack, "receipt.mp", bytes.data, bytes.len);
 	if (rc >= 0)
@@ -273,6 +247,11 @@ static int keep_report(struct judge *j)
 	sg_buf_release(&bytes);
 	sg_buf_release(&m);
 	return rc;
+}
+
+static int keep_report(struct judge *j)
+{
+	return sg_report_keep(j->r, &j->t.receipt, &j->cand.commit, j->cand.name);
 }
 
 /* Reads a report's receipt when it speaks of the present stack under the present policy. */

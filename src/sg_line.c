@@ -32,7 +32,7 @@ static bool is_one_of(const char *word, const char *const *list)
 }
 
 /* A step of growth: what a trainer or a judge left on its own ref went through no gate. */
-static int check_step(struct sg_repo *r, const struct sg_oid *commit, const char *rev)
+int sg_check_step(struct sg_repo *r, const struct sg_oid *commit, const char *rev)
 {
 	static const char *const aside[] = { "candidate", "report", "reject", "defer", NULL };
 	struct sg_commit c = { 0 };
@@ -49,7 +49,7 @@ static int check_step(struct sg_repo *r, const struct sg_oid *commit, const char
 static int find_step(struct sg_oid *out, struct sg_repo *r, const char *rev)
 {
 	SG_TRY(sg_rev_parse(out, r->reg, rev ? rev : "HEAD"));
-	return check_step(r, out, rev ? rev : "HEAD");
+	return sg_check_step(r, out, rev ? rev : "HEAD");
 }
 
 /* --- branches -------------------------------------------------------------------- */

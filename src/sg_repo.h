@@ -32,6 +32,7 @@ SG_C_BEGIN
  *	grafts/<id16>/graft.json train.json accept.json receipt.mp data/<tensor>/0000
  *	reverted/<id16>/effect.json receipt.mp
  *	consolidated/<state16>.json <state16>.mp
+ *	merged/<state16>.json <state16>.mp
  * Local, beside registry.git: data/<sha256>.tokens, jobs/<recipe id>.state
  */
 struct sg_repo {
@@ -105,6 +106,10 @@ void sg_found_release(struct sg_found *f);
 int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word);
 /* Name in a graft folder's train.json; NULL when it has none. Yours. */
 char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16);
+
+/* REFUSED when the commit is what a trainer or a judge left on its own ref, which no
+ * gate let in. rev: what the user called it. */
+int sg_check_step(struct sg_repo *r, const struct sg_oid *commit, const char *rev);
 
 /* --- committing ------------------------------------------------------------- */
 
@@ -187,8 +192,19 @@ typedef int sg_uses_fn(void *arg, uint64_t *out, const char *set);
 int sg_trial_sets(struct sg_trial *t, const char *role, sg_uses_fn *uses, void *arg);
 /* Losses of those sets under m, as the parent's or the candidate's. who: for progress. */
 int sg_trial_measure(struct sg_trial *t, struct sg_model *m, bool cand, const char *who);
+/* SHA-256 of the losses of the first documents of the first set: what the rollback
+ * gate compares. Nothing without sets. */
+int sg_trial_sample(char hex[SG_SHA256_HEX], struct sg_trial *t, struct sg_model *m);
+/* Adds what is stored of a composed graft to the facts. */
+int sg_trial_facts(struct sg_receipt_facts *f, const struct sg_graft *g);
 /* Numerics fingerprint, then the gates. */
 int sg_trial_judge(struct sg_trial *t);
+/* Looks that were had at a set so far (sg_judge.c), that of this graft or composition
+ * on this state with this window included; the same again is not one more. */
+int sg_looks(uint64_t *out, struct sg_repo *r, const char *set, const char *id, const char *state, size_t window);
+/* Keeps a receipt on refs/sg/report/<id16>/<worker>, id of the graft or of the
+ * composition, in a commit on top of the one that it is about. name may be NULL. */
+int sg_report_keep(struct sg_repo *r, const struct sg_receipt *p, const struct sg_oid *about, const char *name);
 /* The verdict for a caller. name may be NULL. */
 int sg_verdict_of(struct sg_verdict_info *out, const struct sg_receipt *p, const char *name);
 

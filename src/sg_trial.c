@@ -7,8 +7,10 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "gate/gate.h"
+#include <math.h>
 
 #define DEFAULT_WINDOW 256
+#define ROLLBACK_DOCS 8		/* documents that the rollback check measures again */
 
 /* --- opening ---------------------------------------------------------------- */
 
@@ -107,6 +109,39 @@ int sg_trial_measure(struct sg_trial *t, struct sg_model *m, bool cand, const ch
 		snprintf(what, sizeof(what), "%.24s on %.60s", who, s->name);
 		SG_TRY(sg_measure(cand ? s->cand : s->parent, s->tokens, m, &set->shard.t, s->docs, t->window,
 				  sg_rows(t->window), what, t->progress));
+	}
+	return 0;
+}
+
+int sg_trial_sample(char hex[SG_SHA256_HEX], struct sg_trial *t, struct sg_model *m)
+{
+	double nats[ROLLBACK_DOCS];
+	uint32_t tokens[ROLLBACK_DOCS];
+	const struct sg_set *set;
+	size_t docs;
+
+	if (!t->receipt.n_sets)
+		return 0;
+	set = sg_sets_find(&t->sets, t->receipt.set[0].name);
+	docs = SG_MIN(t->receipt.set[0].docs, ROLLBACK_DOCS);
+	SG_TRY(sg_measure(nats, tokens, m, &set->shard.t, docs, t->window, sg_rows(t->window), "rollback", t->progress));
+	return sg_sha256_hex(hex, nats, docs * sizeof(*nats));
+}
+
+int sg_trial_facts(struct sg_receipt_facts *f, const struct sg_graft *g)
+{
+	for (size_t i = 0; i < g->params.n; i++) {
+		const struct sg_tensor *t = &g->params.t[i];
+		float *v;
+
+		SG_TRY(sg_graft_tensor(&v, g, t));
+		for (size_t k = 0; k < t->n; k++) {
+			f->nonzero += v[k] != 0;
+			f->nonfinite += !isfinite(v[k]);
+		}
+		free(v);
+		f->elements += t->n;
+		f->size += t->n * sizeof(float);
 	}
 	return 0;
 }

@@ -75,7 +75,7 @@ enum {
 	CAN_DATA     = 1 << 2,
 	CAN_GRAFTS   = 1 << 3,		/* take some in */
 	CAN_DROP     = 1 << 4,		/* and out */
-	CAN_EFFECT   = 1 << 5,		/* reverted/, consolidated/ */
+	CAN_EFFECT   = 1 << 5,		/* reverted/, consolidated/, merged/ */
 };
 static const struct { const char *op; unsigned can; } ops[] = {
 	{ "init", CAN_BASE | CAN_POLICY | CAN_DATA },
@@ -90,6 +90,7 @@ static const struct { const char *op; unsigned can; } ops[] = {
 static const struct { const char *name; unsigned needs; } entries[] = {
 	{ "sg.json", CAN_BASE }, { "base", CAN_BASE }, { "policy", CAN_POLICY }, { "data", CAN_DATA },
 	{ "grafts", CAN_GRAFTS | CAN_DROP }, { "reverted", CAN_EFFECT }, { "consolidated", CAN_EFFECT },
+	{ "merged", CAN_EFFECT },
 };
 
 static unsigned can(const char *op)
@@ -427,12 +428,25 @@ static int check_graft(struct sg_prover *p, const struct sg_tree_entry *a, const
 	return b && !a ? sg_prove_graft(p, b->name) : 0;
 }
 
+/* A merge takes what was recorded on the other line along as it is; there it was checked. */
+static bool is_taken_over(const struct sg_prover *p, const char *folder, const struct sg_tree_entry *b)
+{
+	char path[400];
+	struct sg_oid oid;
+	bool same = false;
+
+	snprintf(path, sizeof(path), "%s/%.255s", folder, b->name);
+	for (size_t i = 1; !strcmp(p->v.op, "merge") && i < p->c->n_parents; i++)
+		same |= sg_tree_find(&oid, NULL, p->r->reg, &p->c->parent[i], path) >= 0 && sg_oid_eq(&oid, &b->oid);
+	return same;
+}
+
 static int check_reverted(struct sg_prover *p, const struct sg_tree_entry *a, const struct sg_tree_entry *b)
 {
 	char receipt[300], json[300];
 
 	(void)a;
-	if (!b)
+	if (!b || is_taken_over(p, "reverted", b))
 		return 0;
 	snprintf(receipt, sizeof(receipt), "reverted/%.200s/receipt.mp", b->name);
 	snprintf(json, sizeof(json), "reverted/%.200s/effect.json", b->name);
@@ -446,11 +460,28 @@ static int check_consolidated(struct sg_prover *p, const struct sg_tree_entry *a
 
 	(void)a;
 	/* one of the two files speaks for both */
-	if (n != 21 || strcmp(b->name + 16, ".json"))
+	if (n != 21 || strcmp(b->name + 16, ".json") || is_taken_over(p, "consolidated", b))
 		return 0;
 	snprintf(state, sizeof(state), "%.16s", b->name);
 	snprintf(receipt, sizeof(receipt), "consolidated/%s.mp", state);
 	snprintf(json, sizeof(json), "consolidated/%s.json", state);
+	return sg_prove_effect(p, receipt, json, state);
+}
+
+/* What was merged is a composition that nobody had judged before. */
+static int check_merged(struct sg_prover *p)
+{
+	char receipt[64], json[64], state[17];
+	struct sg_oid oid;
+
+	if (strcmp(p->v.op, "merge") || !p->has_prev || !strcmp(p->now.state, p->prev.state))
+		return 0;
+	snprintf(state, sizeof(state), "%.16s", p->now.state);
+	snprintf(receipt, sizeof(receipt), "merged/%s.mp", state);
+	snprintf(json, sizeof(json), "merged/%s.json", state);
+	SG_TRY(object_at(&oid, p, &p->c->id, json));
+	if (sg_oid_is_zero(&oid))
+		return sg_prove_say(p, SG_DIFFERS, "merged", state, "nothing is recorded of this composition");
 	return sg_prove_effect(p, receipt, json, state);
 }
 
@@ -465,7 +496,8 @@ static int check_content(struct sg_prover *p)
 	SG_TRY(check_base(p));
 	SG_TRY(each_change(p, "grafts", check_graft));
 	SG_TRY(each_change(p, "reverted", check_reverted));
-	return each_change(p, "consolidated", check_consolidated);
+	SG_TRY(each_change(p, "consolidated", check_consolidated));
+	return check_merged(p);
 }
 
 /* --- the walk ---------------------------------------------------------------- */
@@ -525,6 +557,7 @@ static int check_commit(struct sg_prover *p, const struct sg_commit *c)
 	int rc;
 
 	p->c = c;
+	p->came = (struct sg_receipt_facts){ 0 };
 	verified_release(&p->v);
 	SG_TRY(begin(p));
 	SG_TRY(open_prev(p));

@@ -22,6 +22,7 @@ struct sg_prover {
 	const struct sg_commit *c;
 	struct sg_view prev, now;	/* compositions of its first parent and its own */
 	bool has_prev, has_now;		/* they could be read */
+	struct sg_receipt_facts came;	/* of the grafts that a merge brought in */
 	struct sg_names bases;		/* ids whose weights were looked for */
 	struct sg_measured *measured;
 	size_t n, cap;

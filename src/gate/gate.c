@@ -33,6 +33,11 @@ int sg_gate_say(struct sg_receipt_gate *g, enum sg_verdict v, const char *fmt, .
 	return (g->text = sg_strdup(text)) ? 0 : -SG_E_NOMEM;
 }
 
+bool sg_gate_growth(const struct sg_receipt *r)
+{
+	return *r->graft || r->facts.elements;
+}
+
 int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *name, const char *set)
 {
 	struct sg_receipt_gate *g;

@@ -49,6 +49,9 @@ int sg_gate_replay(const struct sg_receipt *r, const struct sg_policy *p);
 
 /* Verdict and text; 0 or NOMEM. */
 int sg_gate_say(struct sg_receipt_gate *g, enum sg_verdict v, const char *fmt, ...) SG_PRINTF(3, 4);
+/* Is growth judged, a graft or what a merge brings in, rather than what is left after
+ * something went? The first has facts of a payload. */
+bool sg_gate_growth(const struct sg_receipt *r);
 /* One more result, borrowed until the next. */
 int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *name, const char *set);
 

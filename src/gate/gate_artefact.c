@@ -12,7 +12,7 @@ static int run(const struct sg_gate_input *in, struct sg_receipt_gate *out)
 	const struct sg_policy *p = in->policy;
 	double share = f->elements ? (double)f->nonzero / (double)f->elements : 0;
 
-	if (!*in->receipt->graft)
+	if (!sg_gate_growth(in->receipt))
 		return sg_gate_say(out, SG_ACCEPT, "no graft is judged");
 	if (!f->elements)
 		return sg_gate_say(out, SG_REJECT, "the graft has no elements");

@@ -1,5 +1,5 @@
-/* Better on each acceptance set. A receipt without a graft (after a revert, a merge)
- * measures the same, but nothing asks it to be better. */
+/* Better on each acceptance set. A receipt without growth (after a revert, a
+ * consolidation) measures the same, but nothing asks it to be better. */
 #include "gate/gate.h"
 #include "base/error.h"
 
@@ -17,7 +17,7 @@ static int run(const struct sg_gate_input *in, struct sg_receipt_gate *out)
 	};
 	int broken = sg_gate_paired(in->set, &t, out);
 
-	if (broken || *in->receipt->graft)
+	if (broken || sg_gate_growth(in->receipt))
 		return broken;
 	return sg_gate_say(out, SG_ACCEPT, "%+.4f nats/token: only measured, no graft is judged", out->mean);
 }
@@ -29,7 +29,7 @@ static int missing(const struct sg_policy *p, struct sg_receipt *r)
 
 	for (size_t i = 0; i < r->n_sets; i++)
 		n += !strcmp(r->set[i].role, "accept");
-	if (n >= p->quality.min_sets || !*r->graft)
+	if (n >= p->quality.min_sets || !sg_gate_growth(r))
 		return 0;
 	SG_TRY(sg_gate_add(r, &g, "quality", ""));
 	return sg_gate_say(g, SG_DEFER, "%lld acceptance sets, the policy asks for %lld", (long long)n,

@@ -11,7 +11,7 @@ static int run(const struct sg_gate_input *in, struct sg_receipt_gate *out)
 {
 	const struct sg_receipt_facts *f = &in->receipt->facts;
 
-	if (!*in->receipt->graft)
+	if (!sg_gate_growth(in->receipt))
 		return sg_gate_say(out, SG_ACCEPT, "no graft is judged");
 	if (!*f->before || !*f->after)
 		return sg_gate_say(out, SG_DEFER, "it was not tried");

@@ -57,7 +57,7 @@ struct sg_receipt_gate {
 
 struct sg_receipt {
 	char base[SG_SHA256_HEX], policy[SG_SHA256_HEX];
-	char graft[SG_SHA256_HEX];	/* "": a composition was judged (a revert, a merge), no graft */
+	char graft[SG_SHA256_HEX];	/* "": a composition was judged: what a merge brings in has facts, a revert none */
 	char parent[SG_SHA256_HEX], candidate[SG_SHA256_HEX];	/* state hashes */
 	char *fingerprint, *tool;	/* numerics fingerprint; "sg 0.1.0" */
 	uint32_t window;		/* T: tokens of a window */

@@ -71,6 +71,99 @@ int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_o
 	return 0;
 }
 
+/* Commits yet to be visited, and those that were. */
+struct along { struct sg_registry *r; struct sg_oids next; struct sg_oidmap seen; };
+
+static void along_release(struct along *l)
+{
+	free(l->next.oid);
+	sg_oidmap_release(&l->seen);
+}
+
+static int along_add(struct along *l, const struct sg_oid *oid)
+{
+	int rc = sg_oidmap_add(&l->seen, oid, 0);
+
+	return rc > 0 ? sg_oids_add(&l->next, oid) : rc;
+}
+
+/* The parents of a commit in which its line goes on. */
+static int along_parents(struct along *l, const struct sg_oid *oid)
+{
+	struct sg_commit c;
+	char *op = NULL;
+	size_t n;
+	int rc;
+
+	SG_TRY(sg_commit_read(&c, l->r, oid));
+	rc = c.n_parents > 1 ? sg_trailer(&op, c.message, "Sg-Op", 0) : 0;
+	n = rc == -SG_E_NOTFOUND || (op && !strcmp(op, "merge")) ? c.n_parents : SG_MIN(c.n_parents, (size_t)1);
+	free(op);
+	rc = rc == -SG_E_NOTFOUND ? 0 : rc;
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = along_add(l, &c.parent[i]);
+	sg_commit_release(&c);
+	return SG_MIN(rc, 0);
+}
+
+/* All that `from` has in its line goes to l->seen; not beyond what stop has seen,
+ * whose commits go to *met (both may be NULL). */
+static int along_walk(struct along *l, const struct sg_oid *from, const struct sg_oidmap *stop, struct sg_oids *met)
+{
+	SG_TRY(along_add(l, from));
+	while (l->next.n) {
+		struct sg_oid at = l->next.oid[--l->next.n];
+
+		if (stop && sg_oidmap_get(stop, &at, NULL))
+			SG_TRY(sg_oids_add(met, &at));
+		else
+			SG_TRY(along_parents(l, &at));
+	}
+	return 0;
+}
+
+/* Is one of the commits where two lines meet in the line of another of them? */
+static int is_behind(struct sg_registry *r, const struct sg_oids *met, size_t i)
+{
+	int behind = 0;
+
+	for (size_t k = 0; !behind && k < met->n; k++) {
+		struct along l = { .r = r };
+
+		if (k == i)
+			continue;
+		behind = along_walk(&l, &met->oid[k], NULL, NULL);
+		if (behind >= 0)
+			behind = sg_oidmap_get(&l.seen, &met->oid[i], NULL);
+		along_release(&l);
+	}
+	return behind;
+}
+
+int sg_history_line_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
+			 const struct sg_oid *b)
+{
+	struct along of_a = { .r = r }, of_b = { .r = r };
+	struct sg_oids met = { 0 };
+	int rc = along_walk(&of_a, a, NULL, NULL);
+
+	if (rc >= 0)
+		rc = along_walk(&of_b, b, &of_a.seen, &met);
+	if (rc >= 0 && !met.n)
+		rc = sg_fail(SG_E_NOTFOUND, "the two lines of growth have no commit in common");
+	for (size_t i = 0; rc >= 0 && i < met.n; i++) {
+		rc = met.n > 1 ? is_behind(r, &met, i) : 0;
+		if (rc == 0) {
+			*out = met.oid[i];	/* lines that crossed may have more: the first will do */
+			break;
+		}
+	}
+	free(met.oid);
+	along_release(&of_a);
+	along_release(&of_b);
+	return SG_MIN(rc, 0);
+}
+
 int sg_history_is_ancestor(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b)
 {
 	int rc;

@@ -16,6 +16,11 @@ int sg_history_walk(struct sg_registry *r, const struct sg_oid *from, size_t n_f
 /* Best common ancestor; NOTFOUND when there is none. */
 int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
 		    const struct sg_oid *b);
+/* The same along lines of growth: a commit's line goes on in its first parent, and in
+ * a merge (Sg-Op: merge, or none said) in all of them. A candidate that was trained
+ * on another line is no way into it: taking it in takes in nothing else of there. */
+int sg_history_line_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
+			 const struct sg_oid *b);
 /* 1 when a is b or an ancestor of b, else 0. */
 int sg_history_is_ancestor(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b);
 /* Commits that only a and only b reach. */

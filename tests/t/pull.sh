@@ -11,7 +11,7 @@ t 'ahead is fine' '
 	set_ two . && git_ rev-parse main >was && sg pull && git_ rev-parse main >now && same was now
 '
 t 'both sides grew: nothing moves' '
-	set_ three ../a && git_ rev-parse main >was && fails_with 1 sg pull >out && grep -q "^  refused .*both sides grew: 1 commits here, 1 there" out &&
+	set_ three ../a && git_ rev-parse main >was && fails_with 1 sg pull >out && grep -q "^  refused .*both sides grew: 1 commits here, 1 there; .sg merge origin/main. takes" out &&
 	git_ rev-parse main >now && same was now && is "$(git_ rev-parse origin/main)" "$(git --git-dir=../a/.sg/registry.git rev-parse main)"
 '
 t 'another branch; one that is not there; one that is no registry' '
