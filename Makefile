@@ -119,9 +119,13 @@ $(B)/%.cu.o: %.cu $(B)/flags
 	$(Q)mkdir -p $(@D) && $(NVCC) $(CPPFLAGS) $(NVFLAGS) -MMD -MP -c -o $@ $<
 -include $(shell test -d $(B) && find $(B) -name '*.d')
 
-check: all $(B)/sg-tests check-headers
+check: all $(B)/sg-tests $(B)/crash.so check-headers
 	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests SG_MAKE='$(foreach v,CUDA SAN OPT CC NVCC SM PREFIX DESTDIR PKG,$(if $(filter command%,$(origin $v)),$v="$($v)"))' \
 		sh tests/run.sh $(T)
+# Kills sg at its n-th write, for tests/t/crash.sh.
+$(B)/crash.so: tests/shim/crash.c
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(OPT) -Wall -Wextra $(if $(WERROR),-Werror) -D_GNU_SOURCE -shared -fPIC -o $@ $< -ldl
 # Every header must compile alone, as C11.
 HDRS := $(wildcard src/*.h src/*/*.h format/*.h kernels/*.h cmd/*.h)
 check-headers: $(HDRS:%=$(B)/%.ok)
