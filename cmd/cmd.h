@@ -12,7 +12,7 @@
  *		.brief = "Show what foo is.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
  *	};
  *
- * and a line in commands.def, a page man/sg-foo.1 and a test tests/t/foo.sh.
+ * and a line in commands.def (_ for a -), a page man/sg-foo.1 and a test tests/t/foo.sh.
  */
 struct sg_repo;
 struct sg_signing;

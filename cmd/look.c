@@ -167,7 +167,7 @@ void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat)
 
 static enum sg_color op_color(const char *op)
 {
-	return !strcmp(op, "accept") || !strcmp(op, "reapply") || !strcmp(op, "merge") ? SG_GREEN :
+	return !strcmp(op, "accept") || !strcmp(op, "reapply") || !strcmp(op, "cherry-pick") || !strcmp(op, "merge") ? SG_GREEN :
 	       !strcmp(op, "revert") || !strcmp(op, "reject") ? SG_RED :
 	       !strcmp(op, "consolidate") ? SG_BLUE : SG_PLAIN;
 }

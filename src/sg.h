@@ -455,6 +455,25 @@ int sg_merge(struct sg_merge_info *out, struct sg_repo *r, const struct sg_merge
 	     const struct sg_progress *progress);
 void sg_merge_info_release(struct sg_merge_info *i);
 
+/* --- grafts of other lines (sg_pick.c) ----------------------------------------- */
+
+struct sg_picked {
+	char from[SG_COMMIT_HEX];	/* the commit that had accepted it there */
+	char commit[SG_COMMIT_HEX];	/* the one that did here; "": it was refused */
+	struct sg_verdict_info v;
+};
+struct sg_picked_list { struct sg_picked *pick; size_t n, cap; };
+/*
+ * Judges grafts that another line accepted on HEAD's stack, as candidates, and takes
+ * them in, each in a commit; what others of them stand in or came after goes first.
+ * word: a graft, or the revision that accepted it. EXISTS: active already. REFUSED
+ * names what one requires and is neither active nor among them. 1 (and *out with
+ * those up to it, of which the last was refused) when a gate does not accept.
+ */
+int sg_cherry_pick(struct sg_picked_list *out, struct sg_repo *r, const struct sg_names *word, const char *message,
+		   const struct sg_progress *progress);
+void sg_picked_list_release(struct sg_picked_list *l);
+
 /* How well a weight's change outlived being folded and rounded. meant: the change, in
  * f32; made: what the stored numbers differ by from those without it. */
 struct sg_fold_line {

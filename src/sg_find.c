@@ -128,7 +128,7 @@ static int look_commit(void *arg, const struct sg_commit *c)
 	char *id = NULL, *op = NULL;
 	int rc = 0;
 
-	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && !strcmp(op, "accept") &&
+	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && (!strcmp(op, "accept") || !strcmp(op, "cherry-pick")) &&
 	    sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7)) {
 		char id16[17];
 
@@ -177,6 +177,88 @@ int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word)
 		sg_found_release(&found);
 	else
 		*out = found;
+	return rc;
+}
+
+/* --- on other lines ---------------------------------------------------------- */
+
+struct tips { struct sg_oid *oid; size_t n, cap; };
+
+static int add_tips(struct tips *t, struct sg_repo *r, const char *prefix)
+{
+	struct sg_refs l = { 0 };
+	int rc = sg_ref_list(&l, r->reg, prefix);
+
+	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
+		rc = SG_GROW(t->oid, t->n, t->cap);
+		if (rc >= 0 && sg_rev_parse(&t->oid[t->n], r->reg, l.ref[i].name) >= 0)
+			t->n++;		/* a tag may name anything */
+	}
+	sg_refs_release(&l);
+	return rc;
+}
+
+/* Accepted on any branch or in any release, here or as last seen on a remote. */
+static int look_lines(struct search *s)
+{
+	struct tips t = { 0 };
+	int rc = add_tips(&t, s->r, "refs/heads/");
+
+	if (rc >= 0)
+		rc = add_tips(&t, s->r, "refs/remotes/");
+	if (rc >= 0)
+		rc = add_tips(&t, s->r, "refs/tags/");
+	if (rc >= 0)
+		rc = sg_history_walk(s->r->reg, t.oid, t.n, NULL, 0, 0, look_commit, s);
+	free(t.oid);
+	return rc;
+}
+
+int sg_find_accepted(struct sg_found *out, struct sg_repo *r, const char *word)
+{
+	struct sg_found found = { 0 };
+	struct search s = { .r = r, .word = word, .out = &found };
+	size_t n = strspn(word, "0123456789abcdef");
+	int rc;
+
+	s.hex = !word[n] && n >= 4 && n <= 64;
+	rc = look_lines(&s);
+	if (rc >= 0 && !s.hits)
+		rc = sg_fail(SG_E_NOTFOUND, "no line of growth has a graft '%s'", word);
+	if (rc >= 0 && s.hits > 1)
+		rc = sg_fail(SG_E_ERROR, "'%s' means more than one graft; give more of its id", word);
+	if (rc < 0)
+		sg_found_release(&found);
+	else
+		*out = found;
+	return rc;
+}
+
+int sg_find_step(struct sg_found *out, struct sg_repo *r, const char *rev)
+{
+	struct sg_found f = { .where = SG_PAST };
+	char *op = NULL, *id = NULL, id16[17];
+	struct sg_commit c = { 0 };
+	int rc = sg_rev_parse(&f.commit, r->reg, rev);
+
+	if (rc >= 0)
+		rc = sg_commit_read(&c, r->reg, &f.commit);
+	if (rc >= 0 && (sg_trailer(&op, c.message, "Sg-Op", 0) < 0 || (strcmp(op, "accept") && strcmp(op, "reapply") &&
+	    strcmp(op, "cherry-pick")) || sg_trailer(&id, c.message, "Sg-Graft", 0) < 0 || strncmp(id, "sha256:", 7)))
+		rc = sg_fail(SG_E_REFUSED, "'%s' is %s, which took no graft in", rev, op ? op : "a commit of stock git");
+	if (rc >= 0) {
+		snprintf(id16, sizeof(id16), "%.16s", id + 7);
+		rc = full_id(f.id, r, &f.commit, id16);
+	}
+	if (rc >= 0)
+		rc = read_name(&f.name, r, &f.commit, id16);
+	free(op);
+	free(id);
+	sg_commit_release(&c);
+	if (rc < 0)
+		sg_found_release(&f);
+	else
+		*out = f;
 	return rc;
 }
 

@@ -17,6 +17,7 @@ struct judge {
 	struct sg_view view;
 	struct sg_trial t;
 	struct sg_extra extra;
+	bool picked;			/* cand was accepted on another line */
 	const struct sg_progress *progress;
 };
 
@@ -24,7 +25,8 @@ struct judge {
 
 static int open_judge(struct judge *j, const char *word, uint64_t window)
 {
-	SG_TRY(sg_find_graft(&j->cand, j->r, word));
+	if (!j->picked)
+		SG_TRY(sg_find_graft(&j->cand, j->r, word));
 	if (j->cand.where == SG_ACTIVE)
 		return sg_fail(SG_E_EXISTS, "graft %.16s is active already", j->cand.id);
 	SG_TRY(sg_view_open(&j->view, j->r, NULL));
@@ -315,14 +317,14 @@ int sg_validate(struct sg_verdict_info *out, struct sg_repo *r, const char *cand
 /* A graft of the past, reverted once, comes back. */
 static const char *accept_op(const struct judge *j)
 {
-	return j->cand.where == SG_PAST ? "reapply" : "accept";
+	return j->picked ? "cherry-pick" : j->cand.where == SG_PAST ? "reapply" : "accept";
 }
 
 static int accept_message(struct sg_buf *m, const struct judge *j, const char *body)
 {
 	const struct sg_receipt *p = &j->t.receipt;
 	const struct sg_receipt_gate *g = p->n_gates ? &p->gate[0] : NULL;
-	char subject[200];
+	char subject[200], hex[SG_OID_HEX];
 
 	snprintf(subject, sizeof(subject), "%s %.64s", accept_op(j), j->cand.name ? j->cand.name : j->cand.id);
 	if (g && *g->set)
@@ -331,6 +333,10 @@ static int accept_message(struct sg_buf *m, const struct judge *j, const char *b
 	SG_TRY(sg_message(m, subject, body));
 	SG_TRY(sg_message_trailer(m, "Sg-Op", "%s", accept_op(j)));
 	SG_TRY(sg_message_trailer(m, "Sg-Graft", "sha256:%s", p->graft));
+	if (j->picked) {
+		sg_oid_hex(hex, &j->cand.commit);
+		SG_TRY(sg_message_trailer(m, "Sg-Picked", "%s", hex));
+	}
 	SG_TRY(sg_message_trailer(m, "Sg-Base", "sha256:%s", p->base));
 	SG_TRY(sg_message_trailer(m, "Sg-State", "sha256:%s", p->candidate));
 	SG_TRY(sg_message_trailer(m, "Sg-Prev-State", "sha256:%s", p->parent));
@@ -402,31 +408,48 @@ static int take_in(struct judge *j, const char *body)
 	return rc;
 }
 
+/* Judged by a receipt for the present stack, or anew; taken in when that accepts. */
+static int accept_judged(struct sg_verdict_info *out, struct judge *j, const char *word, const char *message)
+{
+	struct sg_verdict_info v = { .n = 0 };
+	bool found = false;
+	int rc = open_judge(j, word, 0);
+
+	if (rc >= 0)
+		rc = find_report(j, &found);
+	if (rc >= 0 && !found) {
+		rc = fill_receipt(j);
+		if (rc >= 0)
+			rc = keep_report(j);
+	}
+	if (rc >= 0)
+		rc = sg_verdict_of(&v, &j->t.receipt, j->cand.name);
+	if (rc >= 0 && j->t.receipt.verdict == SG_ACCEPT)
+		rc = take_in(j, message);	/* last: nothing may fail behind it */
+	if (rc < 0)
+		sg_verdict_info_release(&v);
+	else
+		*out = v;
+	return rc < 0 ? rc : j->t.receipt.verdict != SG_ACCEPT;
+}
+
 int sg_accept(struct sg_verdict_info *out, struct sg_repo *r, const char *cand, const char *message,
 	      const struct sg_progress *progress)
 {
 	struct judge j = { .r = r, .progress = progress };
-	struct sg_verdict_info v = { .n = 0 };
-	bool found = false;
-	int rc = open_judge(&j, cand, 0);
+	int rc = accept_judged(out, &j, cand, message);
 
-	if (rc >= 0)
-		rc = find_report(&j, &found);
-	if (rc >= 0 && !found) {
-		rc = fill_receipt(&j);
-		if (rc >= 0)
-			rc = keep_report(&j);
-	}
-	if (rc >= 0)
-		rc = sg_verdict_of(&v, &j.t.receipt, j.cand.name);
-	if (rc >= 0 && j.t.receipt.verdict == SG_ACCEPT)
-		rc = take_in(&j, message);	/* last: nothing may fail behind it */
-	if (rc < 0) {
-		sg_verdict_info_release(&v);
-	} else {
-		*out = v;
-		rc = j.t.receipt.verdict != SG_ACCEPT;
-	}
+	close_judge(&j);
+	return rc;
+}
+
+int sg_accept_found(struct sg_verdict_info *out, struct sg_repo *r, struct sg_found *f, const char *message,
+		    const struct sg_progress *progress)
+{
+	struct judge j = { .r = r, .picked = true, .cand = *f, .progress = progress };
+	int rc = accept_judged(out, &j, NULL, message);
+
+	*f = (struct sg_found){ 0 };
 	close_judge(&j);
 	return rc;
 }

@@ -101,6 +101,11 @@ struct sg_found {
 };
 /* id, beginning of one, or name; NOTFOUND, or ERROR when ambiguous. */
 int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word);
+/* One that any line of growth, here or last seen on a remote, accepted: commit is
+ * the accept, where is SG_PAST. */
+int sg_find_accepted(struct sg_found *out, struct sg_repo *r, const char *word);
+/* The same from the revision of the accept; REFUSED when it is none. */
+int sg_find_step(struct sg_found *out, struct sg_repo *r, const char *rev);
 void sg_found_release(struct sg_found *f);
 /* The same, as what sg_view_compose puts on top. */
 int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word);
@@ -213,6 +218,10 @@ int sg_verdict_of(struct sg_verdict_info *out, const struct sg_receipt *p, const
 void sg_gates_json(struct sg_jsonw *w, const struct sg_receipt *p);
 int sg_accept_json(struct sg_buf *out, const struct sg_receipt *p, const char *name, const char *receipt_sha);
 int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p);
+
+/* sg_accept() of a graft that another line accepted (sg_judge.c). Takes over *f. */
+int sg_accept_found(struct sg_verdict_info *out, struct sg_repo *r, struct sg_found *f, const char *message,
+		    const struct sg_progress *progress);
 
 /* --- plain weights (sg_consolidate.c) ---------------------------------------- */
 

@@ -73,6 +73,11 @@ static int refuse_dependents(struct revert *v)
 	return rc;
 }
 
+static bool is_accept(const char *op)
+{
+	return !strcmp(op, "accept") || !strcmp(op, "reapply") || !strcmp(op, "cherry-pick");
+}
+
 /* The newest commit that let the graft in. */
 static int look_accept(void *arg, const struct sg_commit *c)
 {
@@ -80,7 +85,7 @@ static int look_accept(void *arg, const struct sg_commit *c)
 	char *op = NULL, *id = NULL;
 	int rc = 0;
 
-	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && (!strcmp(op, "accept") || !strcmp(op, "reapply")) &&
+	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && is_accept(op) &&
 	    sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7) && !strcmp(id + 7, v->graft.id)) {
 		sg_oid_hex(v->accept, &c->id);
 		rc = 1;

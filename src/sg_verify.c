@@ -80,6 +80,7 @@ enum {
 static const struct { const char *op; unsigned can; } ops[] = {
 	{ "init", CAN_BASE | CAN_POLICY | CAN_DATA },
 	{ "accept", CAN_GRAFTS | CAN_EFFECT },	/* what an earlier revert left goes */
+	{ "cherry-pick", CAN_GRAFTS | CAN_EFFECT },
 	{ "reapply", CAN_GRAFTS | CAN_EFFECT },
 	{ "data", CAN_DATA },
 	{ "policy", CAN_POLICY },

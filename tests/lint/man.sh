@@ -25,7 +25,7 @@ synopsis () {
 plain () { sed 's/^ *\(usage\|or\): *//; s/[[:space:]<>]//g' | sort; }
 if command -v mandoc >/dev/null 2>&1; then mandoc=1; else mandoc=; fi
 
-commands=$(sed -n 's/^SG_CMD(\(.*\))$/\1/p' cmd/commands.def)
+commands=$(sed -n "s/^SG_CMD(\(.*\))$/\1/p" cmd/commands.def | tr _ -)
 for c in $commands; do
 	page=man/sg-$c.1
 	[ -f "$page" ] || { verdict "sg-$c has a page" "$page is missing"; continue; }

@@ -2,7 +2,7 @@
 
 t 'help lists every command once' '
 	sg help >out &&
-	for c in $(sed -n "s/^SG_CMD(\(.*\))$/\1/p" "$SG_TOP/cmd/commands.def"); do
+	for c in $(sed -n "s/^SG_CMD(\(.*\))$/\1/p" "$SG_TOP/cmd/commands.def" | tr _ -); do
 		is "$(grep -c "^  $c " out)" 1 || return 1
 	done
 '
@@ -89,7 +89,7 @@ t 'bash completion completes commands, options and values' '
 t 'zsh completion names every command' '
 	sg help --completion zsh >_sg &&
 	grep -q "^#compdef sg" _sg &&
-	for c in $(sed -n "s/^SG_CMD(\(.*\))$/\1/p" "$SG_TOP/cmd/commands.def"); do
+	for c in $(sed -n "s/^SG_CMD(\(.*\))$/\1/p" "$SG_TOP/cmd/commands.def" | tr _ -); do
 		grep -q "$c) _arguments" _sg || return 1
 	done &&
 	{ ! have zsh || zsh -n _sg; }
