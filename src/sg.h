@@ -220,6 +220,8 @@ struct sg_generate_opts {
 	const char *rev, *cand, *prompt;
 	uint64_t tokens, seed;
 	double temperature, top_p;	/* 0: greedy; 1: all */
+	const char *const *stop;	/* n_stop texts; the first that is written ends it, unseen */
+	size_t n_stop;
 	/* Called with each piece of text as it comes, whole characters where the text
 	 * is UTF-8; true stops. */
 	bool (*piece)(void *arg, const char *text, size_t n);
@@ -229,6 +231,9 @@ struct sg_generate_info {
 	char state[SG_SHA256_HEX];
 	uint64_t tokens;
 	bool ended;			/* the model ended the text itself */
+	bool stopped;			/* a text of `stop` came */
+	uint64_t read;			/* tokens of the prompt */
+	double seconds;			/* spent writing; what goes before the first token is not in it */
 };
 /* The text that follows the prompt: the same for the same options, everywhere. */
 int sg_generate(struct sg_generate_info *out, struct sg_repo *r, const struct sg_generate_opts *o);

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "model/batch.h"
 #include "model/pass.h"
+#include <time.h>
 
 #define PROMPT_MAX ((size_t)1 << 24)
 
@@ -132,10 +133,42 @@ static size_t unfinished(const char *s, size_t n)
 	return 0;
 }
 
+/* Cuts the text where the first of the texts that stop it begins. */
+static bool cut_at_stop(struct writer *w)
+{
+	size_t first = SIZE_MAX;
+
+	for (size_t i = 0; i < w->o->n_stop; i++) {
+		const char *at = w->text.len ? memmem(w->text.data, w->text.len, w->o->stop[i], strlen(w->o->stop[i])) : NULL;
+
+		if (at)
+			first = SG_MIN(first, (size_t)(at - w->text.data));
+	}
+	if (first == SIZE_MAX)
+		return false;
+	w->text.len = first;
+	return true;
+}
+
+/* Bytes at the end that may turn out to begin a text that stops. */
+static size_t may_stop(const struct writer *w)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < w->o->n_stop; i++) {
+		size_t n = SG_MIN(strlen(w->o->stop[i]) - 1, w->text.len);
+
+		while (n > most && memcmp(w->text.data + w->text.len - n, w->o->stop[i], n))
+			n--;
+		most = SG_MAX(most, n);
+	}
+	return most;
+}
+
 /* Whole characters only, unless it is the end. True: stop. */
 static bool hand_out(struct writer *w, bool end)
 {
-	size_t n = w->text.len - (end ? 0 : unfinished(w->text.data, w->text.len));
+	size_t n = w->text.len - (end ? 0 : SG_MAX(unfinished(w->text.data, w->text.len), may_stop(w)));
 	bool stop = n && w->o->piece && w->o->piece(w->o->arg, w->text.data, n);
 
 	if (n)
@@ -189,13 +222,25 @@ static int prepare(struct writer *w, struct sg_generate_info *out, struct sg_rep
 	return sg_view_state(out->state, &w->view, &extra, n, NULL);
 }
 
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static int run(struct writer *w, struct sg_generate_info *out)
 {
 	int32_t eos = sg_tokenizer_eos(w->view.tok), start = sg_tokenizer_start(w->view.tok), id;
+	double began = 0;
 	bool stop = false;
 
+	out->read = w->ids.n;
 	while (!stop && out->tokens < w->o->tokens) {
 		SG_TRY(look(w));
+		if (!out->tokens)
+			began = now();
 		id = w->o->temperature > 0 ? draw(w, out->tokens) : best(w);
 		if (id == eos || id == start) {		/* the text ends, or another begins */
 			out->ended = true;
@@ -204,8 +249,10 @@ static int run(struct writer *w, struct sg_generate_info *out)
 		out->tokens++;
 		SG_TRY(sg_ids_add(&w->ids, id));
 		SG_TRY(sg_tokenizer_next(w->view.tok, &w->detok, &w->text, id, 0));
-		stop = hand_out(w, false);
+		out->stopped = cut_at_stop(w);
+		stop = out->stopped || hand_out(w, false);
 	}
+	out->seconds = began > 0 ? now() - began : 0;
 	(void)hand_out(w, true);
 	return 0;
 }
@@ -218,6 +265,9 @@ int sg_generate(struct sg_generate_info *out, struct sg_repo *r, const struct sg
 
 	if (!(o->temperature >= 0 && o->temperature <= 1000) || !(o->top_p > 0 && o->top_p <= 1))
 		return sg_fail(SG_E_USAGE, "a temperature is from 0 to 1000, top-p above 0 and at most 1");
+	for (size_t i = 0; i < o->n_stop; i++)
+		if (!*o->stop[i])
+			return sg_fail(SG_E_USAGE, "a text that stops must not be empty");
 	rc = prepare(&w, &info, r);
 	if (rc >= 0)
 		rc = run(&w, &info);

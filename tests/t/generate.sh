@@ -7,13 +7,25 @@ t 'the prompt, then what follows; the same again' '
 	sg generate --prompt "line 1" --tokens 40 --threads 1 >b && same a b &&
 	sg generate --prompt "line 1" --tokens 20 >c && head -c 26 a >d && head -c 26 c >e && same d e
 '
+# what a run has said, without its speed
+still () { sed 's/,"tokens_per_second":[^,}]*//'; }
 t 'draws depend on the seed and on nothing else' '
-	sg generate --temperature 0.8 --seed 7 --tokens 60 --json >a &&
+	sg generate --temperature 0.8 --seed 7 --tokens 60 --json | still >a &&
 	for i in avx2 scalar; do
-		SG_ISA=$i sg generate --temperature 0.8 --seed 7 --tokens 60 --json --threads 3 >b 2>err && { same a b || return 1; }
+		SG_ISA=$i sg generate --temperature 0.8 --seed 7 --tokens 60 --json --threads 3 2>err | still >b && { same a b || return 1; }
 	done
-	sg generate --temperature 0.8 --seed 8 --tokens 60 --json >c && ! cmp -s a c &&
+	sg generate --temperature 0.8 --seed 8 --tokens 60 --json | still >c && ! cmp -s a c &&
 	sg generate --temperature 0.8 --top-p 0.000001 --seed 8 --tokens 30 >d && sg generate --tokens 30 >e && same d e
+'
+t 'a text that stops is not written, and ends it' '
+	sg generate -q --prompt "line 1" --tokens 40 >a 2>err && [ ! -s err ] && whole=$(cat a) && rest=${whole#line 1} && cut=$(echo "$rest" | cut -c8-10) &&
+	sg generate -q --prompt "line 1" --tokens 40 --stop nothing-like-it >b && same a b &&
+	sg generate -q --prompt "line 1" --tokens 40 --stop nothing --stop "$cut" >b && is "$(cat b)" "line 1${rest%%"$cut"*}" &&
+	sg generate -q --prompt "line 1" --tokens 40 --stop "line 1" >b && grep -q "^line 1" b &&
+	fails_with 129 sg generate --stop "" 2>err && grep -q empty err
+'
+t 'how fast it was' '
+	sg generate --tokens 20 >a 2>err && grep -q "^20 tokens, [0-9.]* a second$" err && is "$(grep -c . err)" 1
 '
 t 'longer than the model has positions' '
 	sg generate --tokens 1100 >out && [ "$(wc -c <out)" -ge 1100 ]
@@ -30,7 +42,7 @@ t 'what is wrong is said once' '
 '
 if have python3; then
 t 'generate --json' '
-	sg generate --prompt "line" --tokens 9 --json >out && is "$(json tokens <out)" 9 && is "$(json prompt <out)" line &&
+	sg generate --prompt "line" --tokens 9 --json >out && is "$(json tokens <out)" 9 && is "$(json prompt <out)" line && is "$(json stopped <out)" false && [ "$(json tokens_per_second <out | cut -d. -f1)" -gt 0 ] &&
 	is "line$(json text <out)" "$(sg generate --prompt "line" --tokens 9)"
 '
 else
