@@ -1,6 +1,7 @@
 #include "model/model.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/room.h"
 #include "model/checkpoint.h"
 #include "model/rotary.h"
 
@@ -227,7 +228,14 @@ int sg_model_init(struct sg_model *m, const struct sg_checkpoint *ckpt, struct s
 	int rc;
 
 	*m = (struct sg_model){ .dev = dev, .desc = *sg_checkpoint_desc(ckpt) };
-	rc = load(m, ckpt);
+	for (size_t i = 0; i < sg_checkpoint_count(ckpt); i++) {
+		const char *ours;
+
+		m->weights += sg_checkpoint_tensor(ckpt, i, &ours)->bytes;
+	}
+	rc = sg_room_check(m->weights, "the base's weights");
+	if (rc >= 0)
+		rc = load(m, ckpt);
 	if (rc < 0)
 		sg_model_release(m);
 	return rc;

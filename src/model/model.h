@@ -115,6 +115,7 @@ struct sg_model {
 	size_t n, cap;
 	float *inv_freq;		/* [rotary / 2] */
 	float *own;			/* f32 copies of all vectors */
+	size_t weights;			/* bytes of all stored tensors, mapped or copied */
 	void **placed;			/* weights copied: all to a device that is not the CPU, else interleaved ones */
 	size_t n_placed, cap_placed;
 };
@@ -122,7 +123,8 @@ struct sg_model {
 struct sg_checkpoint;
 /*
  * Builds the decoder over the checkpoint's weights, which stay borrowed and mapped;
- * ckpt and dev must outlive the model. NOMEM, CORRUPT. On a CPU weights are read
+ * ckpt and dev must outlive the model. NOMEM, CORRUPT; REFUSED, before anything is
+ * allocated, when the weights are more than there is memory (base/room.h). On a CPU weights are read
  * where they lie, also those stored as their transpose or beside others; only
  * query, key and value maps whose rows are interleaved head by head (GPT-NeoX) are
  * copied apart, in their stored type: a quarter of a block's weights.

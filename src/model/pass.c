@@ -1,6 +1,7 @@
 #include "model/pass.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/room.h"
 
 /* --- what trains ----------------------------------------------------------- */
 
@@ -126,6 +127,15 @@ static void carve_all(struct sg_pass *p, struct carve *c)
 	p->dup = piece(c, N * w.ffn, f);
 }
 
+/* Weights and activations share what a processor has; a device knows its own memory. */
+static int check_room(const struct sg_pass *p)
+{
+	if (strncmp(p->m->dev->be->name, "cpu", 3))
+		return 0;
+	return sg_room_check((uint64_t)p->m->weights + p->bytes,
+			     p->train ? "training on this base (fewer tokens a pass need less)" : "running this base");
+}
+
 int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
 {
 	enum { LOGITS = 4 << 20 };	/* floats of logits at a time: they stay in cache */
@@ -140,7 +150,9 @@ int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
 	SG_TRY(SG_NEW(p->tape, m->n));
 	carve_all(p, &c);
 	p->bytes = c.at;
-	rc = m->dev->be->alloc(m->dev, &p->mem, p->bytes);
+	rc = check_room(p);
+	if (rc >= 0)
+		rc = m->dev->be->alloc(m->dev, &p->mem, p->bytes);
 	if (rc < 0) {
 		sg_pass_release(p);
 		return rc;

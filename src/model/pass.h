@@ -43,6 +43,7 @@ struct sg_pass {
 	size_t bytes;			/* of mem */
 };
 
+/* REFUSED, before it is allocated, when there is no room for weights and activations. */
 int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train);
 void sg_pass_release(struct sg_pass *p);
 

@@ -33,6 +33,11 @@ t 'an empty file, a long one, a hostile name' '
 	: >empty && sg eval --file empty >/dev/null &&
 	name=$(printf "a\033[31m") && cp book.txt "$name" && sg eval --file "$name" >out && grep -q "^a.x1b\[31m" out
 '
+t 'no room in memory is said before it is taken' '
+	SG_MEMORY=1k && export SG_MEMORY && { fails_with 1 sg eval 2>err; fails_with 1 sg generate 2>err2; fails_with 1 sg train --type lora --rank 2 --sites head $fast 2>err3; }
+	bad=$?; SG_MEMORY=1g; sg eval --json >got; unset SG_MEMORY; [ $bad = 0 ] && is "$(grep -c . err)" 1 && is "$(grep -c . err2)" 1 && is "$(grep -c . err3)" 1 &&
+	grep -q "needs [0-9.]* MiB of memory, and there are 0.0 MiB" err && same want got
+'
 if [ -d "$base" ] && have python3; then
 t 'a real model has the losses that NumPy gives it' '
 	sg init -q --base "$base" s && head -c 10000 "$books/pd-en-tomsawyer.txt" >ts.txt && head -c 10000 "$books/pd-es-rv1909.txt" >es.txt &&
