@@ -1,6 +1,6 @@
 /*
  * A graft as an adapter that the PEFT library loads onto the same base. LoRA goes as
- * it is; A Phi B goes as LoRA of the same rank with factors A Phi and B. Written
+ * it is; A Phi B goes as LoRA with factors A Phi and B, whatever Phi is made of. Written
  * beside its name, read back and compared, and only then put there.
  */
 #include "sg_peft.h"
@@ -87,13 +87,14 @@ struct peft {
 	struct sg_tensor_put *put;
 	float **data;
 	size_t n;			/* tensors */
+	size_t rank, *ranks;		/* of all modules; of each */
 	uint64_t bytes;
 	bool turned;			/* maps stored as [in,out] */
 };
 
 static bool can_go(const struct sg_graft *g)
 {
-	return !strcmp(g->type->name, "lora") || !strcmp(g->type->name, "phi");
+	return g->type->factors != NULL;
 }
 
 static bool in_stack(const struct peft *e)
@@ -170,6 +171,9 @@ static int check_graft(struct peft *e, const struct sg_graft *g)
 		if (!strncmp(site, "grown.", 6))
 			return sg_fail(SG_E_REFUSED, "graft %.16s stands at '%s', inside another graft: PEFT can only adapt "
 				       "what the base has", g->id, site);
+		if (strcmp(site, "head") && !sg_peft_has(d, site))
+			return sg_fail(SG_E_REFUSED, "graft %.16s stands at '%s', which is no linear map: that is all that an "
+				       "adapter of PEFT can change", g->id, site);
 		SG_TRY(sg_peft_module(module, sizeof(module), &layout, d, site));
 		SG_TRY(sg_peft_check(module, layout, site));
 		SG_TRY(sg_names_add(&e->modules, module));
@@ -202,100 +206,57 @@ static int compose(struct peft *e, struct sg_repo *r)
 
 /* --- its factors --------------------------------------------------------------- */
 
-/* Values of tensor "<site>.<name>", yours. */
-static int values(float **out, const struct sg_tensor **at, const struct sg_graft *g, const char *site, const char *name)
+static double alpha_of(const struct peft *e)
 {
-	char full[300];
-
-	snprintf(full, sizeof(full), "%s.%s", site, name);
-	for (size_t i = 0; i < g->params.n; i++)
-		if (!strcmp(g->params.t[i].name, full)) {
-			*at = &g->params.t[i];
-			return sg_graft_tensor(out, g, *at);
-		}
-	return sg_fail(SG_E_CORRUPT, "graft %.16s has no tensor '%s'", g->id, full);
+	return strcmp(e->g->type->name, "lora") ? (double)e->rank : sg_graft_num(e->g, "alpha");
 }
 
-/* b [out,r] = s a phi, in f64, rounded once */
-static void product(float *b, const float *a, const float *phi, double s, size_t out, size_t r)
+/* v [rows,cols], yours, in the upper left of zeros. */
+static int widen(float **v, size_t rows, size_t cols, size_t new_rows, size_t new_cols)
 {
-	for (size_t i = 0; i < out; i++)
-		for (size_t j = 0; j < r; j++) {
-			double sum = 0;
+	float *w;
 
-			for (size_t k = 0; k < r; k++)
-				sum += (double)a[i * r + k] * (double)phi[k * r + j];
-			b[i * r + j] = (float)(s * sum);
-		}
+	if (rows == new_rows && cols == new_cols)
+		return 0;
+	SG_TRY(SG_NEW(w, new_rows * new_cols));
+	for (size_t i = 0; i < rows; i++)
+		memcpy(w + i * new_cols, *v + i * cols, cols * sizeof(*w));
+	free(*v);
+	*v = w;
+	return 0;
 }
 
 /* In PEFT's words: A [r,in] and B [out,r] of dW = alpha / r * B A. */
-static int factors(float **a, float **b, size_t *in, size_t *out, const struct sg_graft *g, const char *site)
-{
-	const struct sg_tensor *ta, *tb, *tp;
-	float *left = NULL, *phi = NULL;
-	int rc;
-
-	if (!strcmp(g->type->name, "lora")) {
-		rc = values(a, &ta, g, site, "A");
-		if (rc >= 0)
-			rc = values(b, &tb, g, site, "B");
-		if (rc >= 0) {
-			*in = ta->shape[1];
-			*out = tb->shape[0];
-		}
-		return rc;
-	}
-	rc = values(&left, &ta, g, site, "A");
-	if (rc >= 0)
-		rc = values(&phi, &tp, g, site, "Phi");
-	if (rc >= 0)
-		rc = values(a, &tb, g, site, "B");
-	if (rc >= 0)
-		rc = SG_NEW(*b, ta->n);
-	if (rc >= 0) {
-		*in = tb->shape[1];
-		*out = ta->shape[0];
-		product(*b, left, phi, (double)(float)sg_graft_num(g, "scale"), *out, tp->shape[0]);
-	}
-	free(left);
-	free(phi);
-	return rc;
-}
-
-static size_t rank_of(const struct peft *e)
-{
-	return (size_t)sg_graft_int(e->g, "rank");
-}
-
-static double alpha_of(const struct peft *e)
-{
-	return strcmp(e->g->type->name, "lora") ? (double)rank_of(e) : sg_graft_num(e->g, "alpha");
-}
-
 static int add_site(struct peft *e, size_t i)
 {
 	const char *module = e->modules.name[i];
-	size_t in = 0, out = 0, r = rank_of(e);
+	size_t in = e->g->part[i].at.in, out = e->g->part[i].at.out, r = e->rank;
+	float **a = &e->data[2 * i], **b = &e->data[2 * i + 1];
 	char key[KEY_MAX];
 
-	SG_TRY(factors(&e->data[2 * i], &e->data[2 * i + 1], &in, &out, e->g, e->g->file.sites.name[i]));
+	SG_TRY(widen(a, e->ranks[i], in, r, in));
+	SG_TRY(widen(b, out, e->ranks[i], out, r));
 	sg_peft_key(key, sizeof(key), module, 'A');
 	SG_TRY(sg_names_add(&e->keys, key));
 	sg_peft_key(key, sizeof(key), module, 'B');
 	SG_TRY(sg_names_add(&e->keys, key));
-	e->put[2 * i] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { r, in }, .data = e->data[2 * i] };
-	e->put[2 * i + 1] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { out, r },
-						    .data = e->data[2 * i + 1] };
+	e->put[2 * i] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { r, in }, .data = *a };
+	e->put[2 * i + 1] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { out, r }, .data = *b };
 	e->bytes += (in + out) * r * sizeof(float);
 	return 0;
 }
 
+/* One rank for all modules: that of the largest, zeros fill the others. */
 static int collect(struct peft *e)
 {
 	e->n = 2 * e->modules.n;
 	SG_TRY(SG_NEW(e->put, e->n));
 	SG_TRY(SG_NEW(e->data, e->n));
+	SG_TRY(SG_NEW(e->ranks, e->modules.n));
+	for (size_t i = 0; i < e->modules.n; i++) {
+		SG_TRY(e->g->type->factors(&e->g->part[i], &e->data[2 * i + 1], &e->data[2 * i], &e->ranks[i]));
+		e->rank = SG_MAX(e->rank, e->ranks[i]);
+	}
 	for (size_t i = 0; i < e->modules.n; i++)
 		SG_TRY(add_site(e, i));
 	for (size_t i = 0; i < e->n; i++)
@@ -348,7 +309,7 @@ static int config_text(struct sg_buf *out, const struct peft *e)
 	put_str(&w, "modules_to_save", NULL);
 	put_str(&w, "peft_type", "LORA");
 	sg_jsonw_key(&w, "r");
-	sg_jsonw_i64(&w, (int64_t)rank_of(e));
+	sg_jsonw_i64(&w, (int64_t)e->rank);
 	put_str(&w, "revision", NULL);
 	sg_jsonw_key(&w, "target_modules");
 	sg_jsonw_array(&w);
@@ -442,7 +403,7 @@ static int run(struct peft *e, struct sg_repo *r, const struct sg_export_peft_op
 static void answer(struct sg_peft_info *out, struct peft *e)
 {
 	*out = (struct sg_peft_info){
-		.name = e->name, .type = e->g->type->name, .modules = e->modules.n, .rank = rank_of(e), .alpha = alpha_of(e),
+		.name = e->name, .type = e->g->type->name, .modules = e->modules.n, .rank = e->rank, .alpha = alpha_of(e),
 		.bytes = e->bytes,
 	};
 	strcpy(out->id, e->g->id);
@@ -462,6 +423,7 @@ int sg_export_peft(struct sg_peft_info *out, struct sg_repo *r, const struct sg_
 	for (size_t i = 0; e.data && i < e.n; i++)
 		free(e.data[i]);
 	free(e.data);
+	free(e.ranks);
 	free(e.put);
 	free(e.name);
 	free(e.dir);

@@ -16,6 +16,12 @@ static bool is_grown(const struct sg_block *b)
 	return !strncmp(b->name, "grown.", 6);
 }
 
+/* Has the part a merge law where it stands? */
+static bool folds(const struct sg_part *p)
+{
+	return p->g->type->delta && (p->at.kind == SG_SITE_LINEAR || p->at.kind == SG_SITE_HEAD);
+}
+
 /* Does the base have a weight at the part's site? */
 static bool on_base(const struct sg_fold *f, const struct sg_part *p)
 {
@@ -30,10 +36,11 @@ static bool goes(const struct sg_fold *f, const struct sg_graft *g)
 
 	if (is_layer(g))
 		return f->what & SG_FOLD_LAYERS;
-	if (!g->type->delta)
-		return false;
-	for (size_t i = 0; i < g->n; i++)
+	for (size_t i = 0; i < g->n; i++) {
+		if (!folds(&g->part[i]))
+			return false;
 		all_base &= on_base(f, &g->part[i]);
+	}
 	/* one that stands in a layer cannot outlive it as it is */
 	return all_base ? f->what & SG_FOLD_LINEAR : f->what & SG_FOLD_LAYERS;
 }

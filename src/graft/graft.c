@@ -31,19 +31,6 @@ static const struct sg_hyper *hyper_find(const struct sg_graft_type *t, const ch
 	return NULL;
 }
 
-/* Integers are stored as integers, all else as text. */
-static int set_hyper(struct sg_graft *g, const char *key, const char *value)
-{
-	char *end;
-	long long v;
-
-	errno = 0;
-	v = strtoll(value, &end, 10);
-	if (*value && !*end && !errno)
-		return sg_graftfile_set_i64(&g->file, key, v);
-	return sg_graftfile_set_str(&g->file, key, value);
-}
-
 static bool is_number(const char *s)
 {
 	char *end;
@@ -52,10 +39,24 @@ static bool is_number(const char *s)
 	return *s && !*end && isfinite(v);
 }
 
+/* Integers are stored as integers, numbers in their one way of writing, all else as text. */
+static int set_hyper(struct sg_graft *g, const char *key, const char *value, bool number)
+{
+	char *end;
+	long long v;
+
+	errno = 0;
+	v = strtoll(value, &end, 10);
+	if (*value && !*end && !errno)
+		return sg_graftfile_set_i64(&g->file, key, v);
+	return number ? sg_graftfile_set_f64(&g->file, key, strtod(value, NULL)) :
+	       sg_graftfile_set_str(&g->file, key, value);
+}
+
 static int set_hypers(struct sg_graft *g, const struct sg_names *given)
 {
 	for (const struct sg_hyper *h = g->type->hyper; h && h->key; h++)
-		SG_TRY(set_hyper(g, h->key, h->value));
+		SG_TRY(set_hyper(g, h->key, h->value, is_number(h->value)));
 	for (size_t i = 0; given && i < given->n; i++) {
 		const char *kv = given->name[i], *eq = strchr(kv, '=');
 		const struct sg_hyper *h = eq ? hyper_find(g->type, kv, (size_t)(eq - kv)) : NULL;
@@ -65,36 +66,38 @@ static int set_hypers(struct sg_graft *g, const struct sg_names *given)
 				       (int)strcspn(kv, "="), kv);
 		if (is_number(h->value) && !is_number(eq + 1))
 			return sg_fail(SG_E_USAGE, "%s: %s must be a number, not '%.100s'", g->type->name, h->key, eq + 1);
-		SG_TRY(set_hyper(g, h->key, eq + 1));
+		SG_TRY(set_hyper(g, h->key, eq + 1, is_number(h->value)));
 	}
 	return 0;
 }
 
+/* A graft from before the type had the key: the default stands for what it did then. */
+static const char *default_of(const struct sg_graft *g, const char *key)
+{
+	const struct sg_hyper *h = hyper_find(g->type, key, strlen(key));
+
+	return h ? h->value : "";
+}
+
 int64_t sg_graft_int(const struct sg_graft *g, const char *key)
 {
-	int64_t v = 0;
+	int64_t v = strtoll(default_of(g, key), NULL, 10);
 
-	(void)sg_graftfile_i64(&g->file, key, INT64_MIN, INT64_MAX, &v);
-	return v;
+	return sg_graftfile_i64(&g->file, key, INT64_MIN, INT64_MAX, &v) < 0 ? 0 : v;
 }
 
 double sg_graft_num(const struct sg_graft *g, const char *key)
 {
-	double v = 0;
-	int64_t i;
+	double v = strtod(default_of(g, key), NULL);
 
-	if (sg_graftfile_f64(&g->file, key, &v) >= 0 && v != 0)
-		return v;
-	i = sg_graft_int(g, key);
-	return i ? (double)i : v;
+	return sg_graftfile_f64(&g->file, key, &v) < 0 ? 0 : v;
 }
 
 const char *sg_graft_str(const struct sg_graft *g, const char *key)
 {
-	const char *s = "";
+	const char *s = default_of(g, key);
 
-	(void)sg_graftfile_str(&g->file, key, &s);
-	return s;
+	return sg_graftfile_str(&g->file, key, &s) < 0 ? "" : s;
 }
 
 /* --- make, parse, free ----------------------------------------------------- */
@@ -239,21 +242,48 @@ static int load_params(struct sg_graft *g, const struct sg_graft_source *src)
 	return 0;
 }
 
+static size_t floats(size_t (*of)(const struct sg_part *), const struct sg_part *p)
+{
+	return of ? of(p) : 0;
+}
+
+/* What parts need whatever the batch stands in front of what they need for each token. */
 static int make_scratch(struct sg_graft *g, size_t cap)
 {
-	size_t total = 0, at = 0;
+	const struct sg_graft_type *t = g->type;
+	size_t front = 0, total = 0, at = 0;
 	void *p;
 
-	if (!g->type->scratch)
+	for (size_t i = 0; i < g->n; i++) {
+		front += floats(t->fixed, &g->part[i]);
+		total += floats(t->scratch, &g->part[i]) * cap;
+	}
+	if (!front && !total)
 		return 0;
-	for (size_t i = 0; i < g->n; i++)
-		total += g->type->scratch(&g->part[i]) * cap;
-	SG_TRY(g->dev->be->alloc(g->dev, &p, SG_MAX(total, 1) * sizeof(float)));
+	SG_TRY(g->dev->be->alloc(g->dev, &p, (front + total) * sizeof(float)));
 	g->scratch = p;
 	g->cap = cap;
+	for (size_t i = 0, f = 0; i < g->n; i++) {
+		g->part[i].fixed = g->scratch + f;
+		g->part[i].scratch = g->scratch + front + at;
+		f += floats(t->fixed, &g->part[i]);
+		at += floats(t->scratch, &g->part[i]) * cap;
+	}
+	return front ? SG_CALL(g->dev, zero, g->scratch, front) : 0;
+}
+
+/* The tensors' gradients and behind them the sums, so that zeroing the slab zeroes both. */
+static int make_grads(struct sg_graft *g)
+{
+	struct sg_slab s = g->params;
+	size_t at = s.floats;
+
+	for (size_t i = 0; i < g->n; i++)
+		s.floats += floats(g->type->sums, &g->part[i]);
+	SG_TRY(sg_slab_like(&g->grads, &s));
 	for (size_t i = 0; i < g->n; i++) {
-		g->part[i].scratch = g->scratch + at;
-		at += g->type->scratch(&g->part[i]) * cap;
+		g->part[i].sums = g->grads.data + at;
+		at += floats(g->type->sums, &g->part[i]);
 	}
 	return 0;
 }
@@ -273,7 +303,7 @@ int sg_graft_attach(struct sg_graft *g, struct sg_model *m, size_t cap, bool tra
 	for (size_t i = 0; !src && i < g->n; i++)
 		SG_TRY(g->type->start(&g->part[i], m, seed));
 	if (trains)
-		SG_TRY(sg_slab_like(&g->grads, &g->params));
+		SG_TRY(make_grads(g));
 	SG_TRY(make_scratch(g, cap));
 	for (size_t i = 0; i < g->n; i++) {
 		g->part[i].hook.ctx = &g->part[i];

@@ -15,15 +15,20 @@ SG_C_BEGIN
  */
 struct sg_graft;
 
+#define SG_PART_TENSORS 64
+
 /* A graft at one of its sites. */
 struct sg_part {
 	struct sg_graft *g;
 	const char *site;		/* borrowed from the manifest */
 	struct sg_site at;
 	struct sg_hook hook;
-	size_t index[24];		/* tensors of this part in g->params, counted from 1; meaning by type */
-	struct sg_tensor *t[24];	/* the same, once they are all declared */
+	size_t index[SG_PART_TENSORS];	/* tensors of this part in g->params, counted from 1; meaning by type */
+	struct sg_tensor *t[SG_PART_TENSORS];	/* the same, once they are all declared */
 	float *scratch;			/* type's floats for each token of a batch */
+	float *fixed;			/* type's floats whatever the batch */
+	float *sums;			/* type's sums of gradients, NULL when it does not train */
+	void *own;			/* type's, while it listens */
 };
 
 struct sg_hyper { const char *key, *value, *help; };	/* a default as text */
@@ -34,17 +39,29 @@ struct sg_graft_type {
 	unsigned sites;			/* 1 << enum sg_site_kind: where it may stand */
 	const char *default_sites;	/* globs */
 	const struct sg_hyper *hyper;	/* known keys with defaults, NULL key ends */
+	/* Settings that differ in kind, "key=value ...", and with "sites=globs" where the
+	 * default sites are not meant; NULL ends, NULL: the defaults alone. Tests walk them. */
+	const char *const *variants;
 	/* Declare the part's tensors with sg_part_tensor. */
 	int (*declare)(struct sg_part *p, const struct sg_model *m);
 	/* Zero-effect start of a part's tensors. */
 	int (*start)(struct sg_part *p, const struct sg_model *m, uint64_t seed);
 	/* Floats of scratch a token; NULL: none. */
 	size_t (*scratch)(const struct sg_part *p);
+	/* Floats of p->fixed, zero at first; NULL: none. */
+	size_t (*fixed)(const struct sg_part *p);
+	/* Floats of p->sums, zeroed whenever gradients are: for a type whose gradients are made
+	 * from sums over all tokens, so that they do not depend on how a step is cut. NULL: none. */
+	size_t (*sums)(const struct sg_part *p);
 	/* Join the model. */
 	int (*attach)(struct sg_part *p, struct sg_model *m);
 	/* Merge law: dw [out,in], host memory, += the change of this linear site's
-	 * weight, exact in real arithmetic. NULL: cannot be folded into a weight. */
+	 * weight, exact in real arithmetic. NULL: cannot be folded into a weight. Not called
+	 * for a site of another kind. */
 	int (*delta)(struct sg_part *p, float *dw);
+	/* The same change as left [out,rank] right [rank,in], both yours: what a low-rank
+	 * adapter of other programs can hold. NULL: is none. */
+	int (*factors)(struct sg_part *p, float **left, float **right, size_t *rank);
 };
 
 #define SG_GRAFT(name) extern const struct sg_graft_type sg_graft_##name;
@@ -94,7 +111,7 @@ int sg_graft_seal(struct sg_graft *g);
 int sg_graft_tensor(float **out, const struct sg_graft *g, const struct sg_tensor *t);
 size_t sg_graft_trained(const struct sg_graft *g);	/* parameters that train */
 
-/* For type files. */
+/* For type files. A key that the manifest lacks has the type's default. */
 int64_t sg_graft_int(const struct sg_graft *g, const char *key);
 double sg_graft_num(const struct sg_graft *g, const char *key);
 const char *sg_graft_str(const struct sg_graft *g, const char *key);

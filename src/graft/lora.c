@@ -116,6 +116,14 @@ static int delta(struct sg_part *p, float *dw)
 	return rc;
 }
 
+/* Without the scale, which stands beside them (alpha). */
+static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
+{
+	*rank = rank_of(p->g);
+	SG_TRY(sg_graft_tensor(left, p->g, p->t[B]));
+	return sg_graft_tensor(right, p->g, p->t[A]);
+}
+
 static const struct sg_hyper hyper[] = {
 	{ "rank", "8", "rank of the change" },
 	{ "alpha", "8", "scale: the change is multiplied by alpha / rank" },
@@ -126,5 +134,5 @@ const struct sg_graft_type sg_graft_lora = {
 	.name = "lora", .brief = "y += s B (A x) on linear maps",
 	.sites = 1 << SG_SITE_LINEAR | 1 << SG_SITE_HEAD, .default_sites = "*.attn.*,*.mlp.*",
 	.hyper = hyper, .declare = declare, .start = start, .scratch = scratch,
-	.attach = attach, .delta = delta,
+	.attach = attach, .delta = delta, .factors = factors,
 };

@@ -1,39 +1,143 @@
 /*
- * phi: the change of a linear map is A Phi B, y += s A (Phi (B x)). A [out,rank]
- * and B [rank,in] are frozen bases, orthonormal, random or singular vectors of
- * the weight; A carries the factor sqrt(out / rank), so that a step on Phi moves
- * outputs alike whatever the width. Phi [rank,rank] starts at zero and is all
- * that trains. The bases are part of the payload: nothing is recomputed on load.
+ * phi: the change of a linear map is a sum of A Phi B, y += s sum A (Phi (B x)); of a
+ * hidden state it is the same of the state itself. A [out,rank] and B [rank,in] are
+ * bases, orthonormal over all stages, random or singular vectors of the weight; A
+ * carries the factor sqrt(out / rank), so that a step on Phi moves outputs alike
+ * whatever the width. Phi [rank,rank] is made of few numbers (graft/phiform.h), starts
+ * at zero and is all that trains, unless the bases train too. The bases are part of the
+ * payload: nothing is recomputed on load.
+ *
+ * Composing always multiplies by one dense Phi. For a form other than dense it is made
+ * anew from the parameters before each forward, in host memory, r^2 numbers; the
+ * gradients of the parameters are made from the sum of dense gradients.
  */
 #include "graft/graft.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "graft/basis.h"
+#include "graft/phiform.h"
 #include <math.h>
 
-enum { A, PHI, B };
+/* Tensors of a stage: the bases, the form's. */
+enum { A, B, FORM, PER_STAGE = FORM + SG_PHI_TENSORS, STAGES = 8 };
 
-static size_t rank_of(const struct sg_graft *g)
+/* One A Phi B of a part. */
+struct stage {
+	size_t at;			/* of its tensors */
+	size_t in, out, r;
+	float *phi, *dphi;		/* dense, on the device; dphi NULL: not trained */
+	float *t, *u, *du, *dt;		/* B x, Phi B x and their gradients, [cap,r] */
+};
+
+struct shape {
+	size_t r, n;			/* rank, stages with bases of their own */
+	struct sg_phiform form;
+	bool bases;			/* these train */
+	float scale;
+};
+
+static size_t hyper_size(const struct sg_graft *g, const char *key)
 {
-	return (size_t)sg_graft_int(g, "rank");
+	int64_t v = sg_graft_int(g, key);
+
+	return v > 0 && v <= INT32_MAX ? (size_t)v : 0;
+}
+
+/* The stages of a codebook stand on the same bases: each codes what those before it left. */
+static int read_shape(struct shape *s, const struct sg_graft *g)
+{
+	size_t stages = hyper_size(g, "stages");
+
+	*s = (struct shape){ .r = hyper_size(g, "rank"), .scale = (float)sg_graft_num(g, "scale"),
+			     .bases = !strcmp(sg_graft_str(g, "bases"), "trained") };
+	if (!s->r)
+		return sg_fail(SG_E_REFUSED, "phi: rank must be at least 1");
+	if (!stages || stages > STAGES)
+		return sg_fail(SG_E_REFUSED, "phi: stages must be from 1 to %d", STAGES);
+	SG_TRY(sg_phiform_init(&s->form, sg_graft_str(g, "phi"), s->r, hyper_size(g, "inner"), hyper_size(g, "tile"),
+			       hyper_size(g, "codes"), stages));
+	s->n = s->form.kind == SG_PHI_CODEBOOK ? 1 : stages;
+	return 0;
+}
+
+/* Of an attached part, whose settings were checked. */
+static struct shape shape_of(const struct sg_part *p)
+{
+	struct shape s = { .r = 0 };
+
+	(void)read_shape(&s, p->g);
+	return s;
+}
+
+/* --- tensors ------------------------------------------------------------------ */
+
+static int check_words(const struct sg_part *p)
+{
+	const char *basis = sg_graft_str(p->g, "basis"), *bases = sg_graft_str(p->g, "bases");
+
+	if (strcmp(basis, "random") && strcmp(basis, "svd"))
+		return sg_fail(SG_E_USAGE, "phi: basis must be random or svd, not '%s'", basis);
+	if (strcmp(bases, "frozen") && strcmp(bases, "trained"))
+		return sg_fail(SG_E_USAGE, "phi: bases must be frozen or trained, not '%s'", bases);
+	if (!strcmp(bases, "trained") && sg_graft_int(p->g, "cap") <= 0)
+		return sg_fail(SG_E_USAGE, "phi: bases=trained wants cap=N, the most numbers that may train");
+	if (!strcmp(basis, "svd") && p->at.kind == SG_SITE_HIDDEN)
+		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight to take a basis from; try basis=random", p->site);
+	return 0;
+}
+
+/* "A" of the first stage, "2.A" of the second. */
+static int add_tensor(struct sg_part *p, size_t stage, size_t i, const char *name, size_t rows, size_t cols, bool frozen)
+{
+	char full[32];
+
+	if (stage)
+		snprintf(full, sizeof(full), "%zu.%s", stage + 1, name);
+	else
+		snprintf(full, sizeof(full), "%s", name);
+	return sg_part_tensor(p, stage * PER_STAGE + i, full, rows, cols, frozen);
+}
+
+static int declare_stage(struct sg_part *p, const struct shape *s, size_t stage)
+{
+	struct sg_phiform_tensor f[SG_PHI_TENSORS];
+	size_t n = sg_phiform_tensors(f, &s->form);
+
+	SG_TRY(add_tensor(p, stage, A, "A", p->at.out, s->r, !s->bases));
+	for (size_t i = 0; i < n; i++)
+		SG_TRY(add_tensor(p, stage, FORM + i, f[i].name, f[i].rows, f[i].cols, f[i].frozen));
+	return add_tensor(p, stage, B, "B", s->r, p->at.in, !s->bases);
+}
+
+/* Once the last site is known, so that the whole count can be said. */
+static int check_cap(const struct sg_part *p)
+{
+	int64_t cap = sg_graft_int(p->g, "cap");
+	size_t n = sg_graft_trained(p->g);
+
+	if (p != &p->g->part[p->g->n - 1] || cap <= 0 || n <= (size_t)cap)
+		return 0;
+	return sg_fail(SG_E_REFUSED, "phi: %zu numbers would train, the cap is %lld", n, (long long)cap);
 }
 
 static int declare(struct sg_part *p, const struct sg_model *m)
 {
-	int64_t r = sg_graft_int(p->g, "rank");
-	const char *basis = sg_graft_str(p->g, "basis");
+	size_t most = SG_MIN(p->at.in, p->at.out);
+	struct shape s;
 
 	(void)m;
-	if (r < 1 || (size_t)r > SG_MIN(p->at.in, p->at.out))
-		return sg_fail(SG_E_REFUSED, "phi: rank %lld does not fit '%s' (1 to %zu)", (long long)r, p->site,
-			       SG_MIN(p->at.in, p->at.out));
-	if (strcmp(basis, "random") && strcmp(basis, "svd"))
-		return sg_fail(SG_E_USAGE, "phi: basis must be random or svd, not '%s'", basis);
-	SG_TRY(sg_part_tensor(p, A, "A", p->at.out, (size_t)r, true));
-	SG_TRY(sg_part_tensor(p, PHI, "Phi", (size_t)r, (size_t)r, false));
-	return sg_part_tensor(p, B, "B", (size_t)r, p->at.in, true);
+	SG_TRY(read_shape(&s, p->g));
+	SG_TRY(check_words(p));
+	if (s.r * s.n > most)
+		return sg_fail(SG_E_REFUSED, "phi: rank %zu%s does not fit '%s' (1 to %zu)", s.r * s.n,
+			       s.n > 1 ? " of all stages" : "", p->site, most);
+	for (size_t i = 0; i < s.n; i++)
+		SG_TRY(declare_stage(p, &s, i));
+	return check_cap(p);
 }
+
+/* --- start -------------------------------------------------------------------- */
 
 /* The weight that the basis describes, in host memory. */
 static int host_weight(struct sg_mat *out, void **own, const struct sg_part *p)
@@ -54,11 +158,14 @@ static int host_weight(struct sg_mat *out, void **own, const struct sg_part *p)
 
 static int make_basis(struct sg_part *p, float *u, float *v, size_t r, uint64_t seed)
 {
-	uint64_t stream = sg_rng_stream(p->t[PHI]->name);
+	char name[160];
+	uint64_t stream;
 	struct sg_mat w;
 	void *own = NULL;
 	int rc;
 
+	snprintf(name, sizeof(name), "%s.Phi", p->site);
+	stream = sg_rng_stream(name);
 	if (!strcmp(sg_graft_str(p->g, "basis"), "random"))
 		return sg_basis_random(u, v, p->at.out, p->at.in, r, seed, stream);
 	rc = host_weight(&w, &own, p);
@@ -68,66 +175,245 @@ static int make_basis(struct sg_part *p, float *u, float *v, size_t r, uint64_t 
 	return rc;
 }
 
+/* Stage i takes columns i r.. of u [out,R] and rows i r.. of v. */
+static int put_bases(struct sg_part *p, const struct shape *s, const float *u, const float *v)
+{
+	size_t all = s->r * s->n;
+	float *a, gain = sqrtf((float)p->at.out / (float)s->r);
+	int rc;
+
+	SG_TRY(SG_NEW(a, p->at.out * s->r));
+	rc = 0;
+	for (size_t k = 0; rc >= 0 && k < s->n; k++) {
+		for (size_t i = 0; i < p->at.out; i++)
+			for (size_t j = 0; j < s->r; j++)
+				a[i * s->r + j] = gain * u[i * all + k * s->r + j];
+		rc = sg_part_put(p, k * PER_STAGE + A, a);
+		if (rc >= 0)
+			rc = sg_part_put(p, k * PER_STAGE + B, v + k * s->r * p->at.in);
+	}
+	free(a);
+	return rc;
+}
+
+/* The form's tensors of a stage in host memory, to be freed with free_form. */
+static int get_form(float **t, const struct sg_part *p, const struct sg_phiform *f, size_t stage)
+{
+	struct sg_phiform_tensor d[SG_PHI_TENSORS];
+	size_t n = sg_phiform_tensors(d, f);
+	int rc = 0;
+
+	memset(t, 0, SG_PHI_TENSORS * sizeof(*t));
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = sg_graft_tensor(&t[i], p->g, p->t[stage * PER_STAGE + FORM + i]);
+	return rc;
+}
+
+static void free_form(float **t)
+{
+	for (size_t i = 0; i < SG_PHI_TENSORS; i++)
+		free(t[i]);
+}
+
+static int start_form(struct sg_part *p, const struct shape *s, size_t stage, uint64_t seed)
+{
+	struct sg_phiform_tensor d[SG_PHI_TENSORS];
+	size_t n = sg_phiform_tensors(d, &s->form);
+	float *t[SG_PHI_TENSORS];
+	int rc = get_form(t, p, &s->form, stage);
+
+	if (rc >= 0)
+		sg_phiform_start(t, &s->form, seed, sg_rng_stream(p->t[stage * PER_STAGE + FORM]->name) + 2);
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = sg_part_put(p, stage * PER_STAGE + FORM + i, t[i]);
+	free_form(t);
+	return rc;
+}
+
 static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 {
-	size_t r = rank_of(p->g);
-	float *u = NULL, *v = NULL, gain = sqrtf((float)p->at.out / (float)r);
-	int rc = SG_NEW(u, p->t[A]->n);
+	struct shape s = shape_of(p);
+	float *u = NULL, *v = NULL;
+	int rc = SG_NEW(u, p->at.out * s.r * s.n);
 
 	(void)m;
 	if (rc >= 0)
-		rc = SG_NEW(v, p->t[B]->n);
+		rc = SG_NEW(v, p->at.in * s.r * s.n);
 	if (rc >= 0)
-		rc = make_basis(p, u, v, r, seed);
-	for (size_t i = 0; rc >= 0 && i < p->t[A]->n; i++)
-		u[i] *= gain;
+		rc = make_basis(p, u, v, s.r * s.n, seed);
 	if (rc >= 0)
-		rc = sg_part_put(p, A, u);
-	if (rc >= 0)
-		rc = sg_part_put(p, B, v);
+		rc = put_bases(p, &s, u, v);
+	for (size_t i = 0; rc >= 0 && i < s.n; i++)
+		rc = start_form(p, &s, i, seed);
 	free(u);
 	free(v);
 	return rc;
 }
 
-/* B x, Phi B x, and the gradients of both */
+/* --- running ------------------------------------------------------------------- */
+
+/* B x, Phi B x and their gradients for each stage; the state, which is changed in place */
 static size_t scratch(const struct sg_part *p)
 {
-	return 4 * rank_of(p->g);
+	struct shape s = shape_of(p);
+
+	return 4 * s.r * s.n + (p->at.kind == SG_SITE_HIDDEN && s.bases ? p->at.in : 0);
 }
 
+/* Dense matrices of a form that is not. */
+static size_t fixed(const struct sg_part *p)
+{
+	struct shape s = shape_of(p);
+
+	return s.form.kind == SG_PHI_DENSE ? 0 : s.n * s.r * s.r;
+}
+
+static struct stage stage_of(const struct sg_part *p, const struct shape *s, size_t i)
+{
+	size_t at = i * PER_STAGE, step = p->g->cap * s->r, square = s->r * s->r;
+	float *t = p->scratch + 4 * step * i;
+	struct stage g = { at, p->at.in, p->at.out, s->r, NULL, NULL, t, t + step, t + 2 * step, t + 3 * step };
+
+	if (s->form.kind == SG_PHI_DENSE) {
+		g.phi = sg_part_data(p, at + FORM);
+		g.dphi = sg_part_grad(p, at + FORM);
+	} else {
+		g.phi = p->fixed + i * square;
+		g.dphi = p->g->trains ? p->sums + i * square : NULL;
+	}
+	return g;
+}
+
+static int make_phi(struct sg_part *p, const struct shape *s, size_t i)
+{
+	struct stage g = stage_of(p, s, i);
+	float *t[SG_PHI_TENSORS], *phi = NULL;
+	int rc = get_form(t, p, &s->form, i);
+
+	if (rc >= 0)
+		rc = SG_NEW(phi, s->r * s->r);
+	if (rc >= 0)
+		rc = sg_phiform_check(&s->form, (const float *const *)t);
+	if (rc >= 0) {
+		sg_phiform_dense(phi, &s->form, (const float *const *)t);
+		rc = p->g->dev->be->put(p->g->dev, g.phi, phi, s->r * s->r * sizeof(*phi));
+	}
+	free_form(t);
+	free(phi);
+	return rc;
+}
+
+/* Gradients of the form's numbers, from the sum so far: the last pass of a step has it all. */
+static int make_grads(struct sg_part *p, const struct shape *s, size_t i)
+{
+	struct stage g = stage_of(p, s, i);
+	struct sg_phiform_tensor f[SG_PHI_TENSORS];
+	size_t n = sg_phiform_tensors(f, &s->form), square = s->r * s->r;
+	float *t[SG_PHI_TENSORS], *d[SG_PHI_TENSORS] = { NULL }, *dphi = NULL;
+	int rc = get_form(t, p, &s->form, i);
+
+	if (rc >= 0)
+		rc = SG_NEW(dphi, square);
+	if (rc >= 0)
+		rc = p->g->dev->be->get(p->g->dev, dphi, g.dphi, square * sizeof(*dphi));
+	for (size_t k = 0; rc >= 0 && k < n; k++)
+		rc = SG_NEW(d[k], p->t[g.at + FORM + k]->n);
+	if (rc >= 0)
+		sg_phiform_grad(d, &s->form, dphi, (const float *const *)t);
+	for (size_t k = 0; rc >= 0 && k < n; k++)
+		if (!f[k].frozen)
+			rc = p->g->dev->be->put(p->g->dev, sg_part_grad(p, g.at + FORM + k), d[k],
+						p->t[g.at + FORM + k]->n * sizeof(float));
+	free_form(t);
+	free_form(d);
+	free(dphi);
+	return rc;
+}
+
+static struct sg_mat square(const struct stage *g)
+{
+	return (struct sg_mat){ .data = g->phi, .dtype = SG_F32, .rows = g->r, .cols = g->r };
+}
+
+static float *kept_input(const struct sg_part *p, const struct shape *s)
+{
+	return p->scratch + 4 * p->g->cap * s->r * s->n;
+}
+
+/* From B x to y. */
+static int stage_fwd(struct sg_part *p, const struct shape *s, size_t i, float *y, size_t N)
+{
+	struct sg_device *dev = p->g->dev;
+	struct stage g = stage_of(p, s, i);
+	struct sg_mat a = sg_part_mat(p, g.at + A), phi = square(&g);
+
+	if (s->form.kind != SG_PHI_DENSE)
+		SG_TRY(make_phi(p, s, i));
+	if (s->scale != 1.0f)
+		SG_TRY(SG_CALL(dev, scale, g.t, g.t, s->scale, N * g.r));
+	SG_TRY(SG_CALL(dev, linear_fwd, g.u, g.t, &phi, NULL, N, g.r, g.r, false));
+	return SG_CALL(dev, linear_fwd, y, g.u, &a, NULL, N, g.out, g.r, true);
+}
+
+/* At a hidden site y and x are one: all that reads x comes before all that writes y. */
 static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_t N, bool keep)
 {
 	struct sg_part *p = ctx;
-	struct sg_mat a = sg_part_mat(p, A), phi = sg_part_mat(p, PHI), b = sg_part_mat(p, B);
-	size_t r = phi.rows;
-	float *t = p->scratch, *u = t + p->g->cap * r, s = (float)sg_graft_num(p->g, "scale");
+	struct shape s = shape_of(p);
 
-	(void)keep;
-	SG_TRY(SG_CALL(dev, linear_fwd, t, x, &b, NULL, N, r, b.cols, false));
-	if (s != 1.0f)
-		SG_TRY(SG_CALL(dev, scale, t, t, s, N * r));
-	SG_TRY(SG_CALL(dev, linear_fwd, u, t, &phi, NULL, N, r, r, false));
-	return SG_CALL(dev, linear_fwd, y, u, &a, NULL, N, a.rows, r, true);
+	if (keep && p->at.kind == SG_SITE_HIDDEN && s.bases)
+		SG_TRY(SG_CALL(dev, copy, kept_input(p, &s), x, N * p->at.in));
+	for (size_t i = 0; i < s.n; i++) {
+		struct stage g = stage_of(p, &s, i);
+		struct sg_mat b = sg_part_mat(p, g.at + B);
+
+		SG_TRY(SG_CALL(dev, linear_fwd, g.t, x, &b, NULL, N, g.r, g.in, false));
+	}
+	for (size_t i = 0; i < s.n; i++)
+		SG_TRY(stage_fwd(p, &s, i, y, N));
+	return 0;
 }
 
+/* Own gradients, and that of B x if it is wanted. */
+static int stage_bwd(struct sg_part *p, const struct shape *s, size_t i, const float *dy, const float *x, size_t N, bool below)
+{
+	struct sg_device *dev = p->g->dev;
+	struct stage g = stage_of(p, s, i);
+	struct sg_mat a = sg_part_mat(p, g.at + A), phi = square(&g);
+	float *da = sg_part_grad(p, g.at + A), *db = sg_part_grad(p, g.at + B);
+
+	SG_TRY(SG_CALL(dev, linear_dx, g.du, dy, &a, N, g.out, g.r, false));
+	if (da)
+		SG_TRY(SG_CALL(dev, linear_dw, da, NULL, dy, g.u, N, g.out, g.r));
+	if (g.dphi)
+		SG_TRY(SG_CALL(dev, linear_dw, g.dphi, NULL, g.du, g.t, N, g.r, g.r));
+	if (g.dphi && s->form.kind != SG_PHI_DENSE)
+		SG_TRY(make_grads(p, s, i));
+	if (!below && !db)
+		return 0;
+	SG_TRY(SG_CALL(dev, linear_dx, g.dt, g.du, &phi, N, g.r, g.r, false));
+	if (s->scale != 1.0f)
+		SG_TRY(SG_CALL(dev, scale, g.dt, g.dt, s->scale, N * g.r));
+	return db ? SG_CALL(dev, linear_dw, db, NULL, g.dt, x, N, g.r, g.in) : 0;
+}
+
+/* At a hidden site dx and dy are one: all that reads dy comes before all that writes dx. */
 static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, const float *x, size_t N)
 {
 	struct sg_part *p = ctx;
-	struct sg_mat a = sg_part_mat(p, A), phi = sg_part_mat(p, PHI), b = sg_part_mat(p, B);
-	size_t r = phi.rows, step = p->g->cap * r;
-	float *t = p->scratch, *du = t + 2 * step, *dt = t + 3 * step, s = (float)sg_graft_num(p->g, "scale");
+	struct shape s = shape_of(p);
 
-	(void)x;
-	SG_TRY(SG_CALL(dev, linear_dx, du, dy, &a, N, a.rows, r, false));
-	if (sg_part_grad(p, PHI))
-		SG_TRY(SG_CALL(dev, linear_dw, sg_part_grad(p, PHI), NULL, du, t, N, r, r));
-	if (!dx)
-		return 0;
-	SG_TRY(SG_CALL(dev, linear_dx, dt, du, &phi, N, r, r, false));
-	if (s != 1.0f)
-		SG_TRY(SG_CALL(dev, scale, dt, dt, s, N * r));
-	return SG_CALL(dev, linear_dx, dx, dt, &b, N, r, b.cols, true);
+	if (p->at.kind == SG_SITE_HIDDEN)
+		x = kept_input(p, &s);
+	for (size_t i = 0; i < s.n; i++)
+		SG_TRY(stage_bwd(p, &s, i, dy, x, N, dx));
+	for (size_t i = 0; dx && i < s.n; i++) {
+		struct stage g = stage_of(p, &s, i);
+		struct sg_mat b = sg_part_mat(p, g.at + B);
+
+		SG_TRY(SG_CALL(dev, linear_dx, dx, g.dt, &b, N, g.r, g.in, true));
+	}
+	return 0;
 }
 
 static int attach(struct sg_part *p, struct sg_model *m)
@@ -135,9 +421,11 @@ static int attach(struct sg_part *p, struct sg_model *m)
 	(void)m;
 	p->hook.fwd = fwd;
 	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
+	sg_hook_add(p->at.kind == SG_SITE_HIDDEN ? &p->at.block->out : &p->at.lin->hooks, &p->hook);
 	return 0;
 }
+
+/* --- as plain matrices ----------------------------------------------------------- */
 
 /* c [n,m] += s a [n,k] b [k,m], each element one fma chain over k */
 static void mul_add(float *c, const float *a, const float *b, float s, size_t n, size_t k, size_t m)
@@ -151,39 +439,113 @@ static void mul_add(float *c, const float *a, const float *b, float s, size_t n,
 		}
 }
 
-static int delta(struct sg_part *p, float *dw)
+/* Bases and dense Phi of a stage in host memory, yours. */
+static int get_stage(float **a, float **phi, float **b, struct sg_part *p, const struct shape *s, size_t i)
 {
-	size_t r = rank_of(p->g);
-	float *a = NULL, *phi = NULL, *b = NULL, *aphi = NULL;
-	int rc = SG_NEW(aphi, p->at.out * r);
+	float *t[SG_PHI_TENSORS];
+	int rc = get_form(t, p, &s->form, i);
 
 	if (rc >= 0)
-		rc = sg_graft_tensor(&a, p->g, p->t[A]);
+		rc = sg_phiform_check(&s->form, (const float *const *)t);
 	if (rc >= 0)
-		rc = sg_graft_tensor(&phi, p->g, p->t[PHI]);
-	if (rc >= 0)
-		rc = sg_graft_tensor(&b, p->g, p->t[B]);
+		rc = SG_NEW(*phi, s->r * s->r);
 	if (rc >= 0) {
-		mul_add(aphi, a, phi, 1.0f, p->at.out, r, r);
-		mul_add(dw, aphi, b, (float)sg_graft_num(p->g, "scale"), p->at.out, r, p->at.in);
+		sg_phiform_dense(*phi, &s->form, (const float *const *)t);
+		rc = sg_graft_tensor(a, p->g, p->t[i * PER_STAGE + A]);
 	}
-	free(a);
-	free(phi);
-	free(b);
-	free(aphi);
+	if (rc >= 0)
+		rc = sg_graft_tensor(b, p->g, p->t[i * PER_STAGE + B]);
+	free_form(t);
+	return rc;
+}
+
+static int delta(struct sg_part *p, float *dw)
+{
+	struct shape s = shape_of(p);
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < s.n; i++) {
+		float *a = NULL, *phi = NULL, *b = NULL, *aphi = NULL;
+
+		rc = get_stage(&a, &phi, &b, p, &s, i);
+		if (rc >= 0)
+			rc = SG_NEW(aphi, p->at.out * s.r);
+		if (rc >= 0) {
+			mul_add(aphi, a, phi, 1.0f, p->at.out, s.r, s.r);
+			mul_add(dw, aphi, b, s.scale, p->at.out, s.r, p->at.in);
+		}
+		free(a);
+		free(phi);
+		free(b);
+		free(aphi);
+	}
+	return rc;
+}
+
+/* Columns at.. of left [out,all] = s a phi, in f64, rounded once. */
+static void left_of(float *left, const float *a, const float *phi, double s, size_t out, size_t r, size_t at, size_t all)
+{
+	for (size_t i = 0; i < out; i++)
+		for (size_t j = 0; j < r; j++) {
+			double sum = 0;
+
+			for (size_t k = 0; k < r; k++)
+				sum += (double)a[i * r + k] * (double)phi[k * r + j];
+			left[i * all + at + j] = (float)(s * sum);
+		}
+}
+
+static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
+{
+	struct shape s = shape_of(p);
+	size_t all = s.r * s.n;
+	int rc = SG_NEW(*left, p->at.out * all);
+
+	*rank = all;
+	if (rc >= 0)
+		rc = SG_NEW(*right, all * p->at.in);
+	for (size_t i = 0; rc >= 0 && i < s.n; i++) {
+		float *a = NULL, *phi = NULL, *b = NULL;
+
+		rc = get_stage(&a, &phi, &b, p, &s, i);
+		if (rc >= 0) {
+			left_of(*left, a, phi, (double)s.scale, p->at.out, s.r, i * s.r, all);
+			memcpy(*right + i * s.r * p->at.in, b, s.r * p->at.in * sizeof(*b));
+		}
+		free(a);
+		free(phi);
+		free(b);
+	}
 	return rc;
 }
 
 static const struct sg_hyper hyper[] = {
 	{ "rank", "16", "width of Phi" },
+	{ "phi", "dense", "form of Phi: dense, diagonal, upper, hadamard, walsh, checker, lowrank, blocks, kronecker, "
+	  "codebook" },
+	{ "inner", "0", "inner rank of hadamard and lowrank (0: 4), products of kronecker (0: 1)" },
+	{ "tile", "0", "width of a block of blocks, of a tile of codebook (0: 2)" },
+	{ "codes", "0", "matrices of codebook to choose from (0: 8)" },
+	{ "stages", "1", "how many A Phi B are summed, each on bases of its own; levels of codebook" },
 	{ "basis", "svd", "where A and B come from: svd (singular vectors of the weight) or random" },
+	{ "bases", "frozen", "A and B: frozen or trained" },
+	{ "cap", "0", "most numbers that may train at all sites together (0: any)" },
 	{ "scale", "1", "factor of the change" },
 	{ NULL, NULL, NULL }
 };
 
+/* Scales and sites are such that losses show every number: else differences drown in rounding. */
+static const char *const variants[] = {
+	"phi=diagonal rank=5", "phi=upper", "phi=hadamard inner=2 scale=2 sites=layers.*.mlp.*", "phi=walsh rank=4 scale=2",
+	"phi=checker", "phi=lowrank inner=1", "phi=blocks rank=5", "phi=kronecker rank=4 inner=2",
+	"phi=codebook rank=5 codes=3 stages=2 scale=0.5", "stages=2 basis=random",
+	"phi=upper stages=2 bases=trained cap=100000 scale=2 sites=layers.*.mlp.*", "sites=layers.*.out basis=random",
+	"sites=layers.*.out basis=random bases=trained cap=100000 phi=diagonal stages=2", NULL
+};
+
 const struct sg_graft_type sg_graft_phi = {
-	.name = "phi", .brief = "y += A Phi B x on linear maps, frozen bases",
-	.sites = 1 << SG_SITE_LINEAR, .default_sites = "*.attn.*,*.mlp.*",
-	.hyper = hyper, .declare = declare, .start = start, .scratch = scratch,
-	.attach = attach, .delta = delta,
+	.name = "phi", .brief = "y += A Phi B x on linear maps, h += A Phi B h behind a block",
+	.sites = 1 << SG_SITE_LINEAR | 1 << SG_SITE_HIDDEN, .default_sites = "*.attn.*,*.mlp.*",
+	.hyper = hyper, .variants = variants, .declare = declare, .start = start, .scratch = scratch, .fixed = fixed,
+	.sums = fixed, .attach = attach, .delta = delta, .factors = factors,
 };

@@ -36,7 +36,7 @@ t 'an imported candidate is judged, accepted and verified like any other' '
 	same out/adapter_model.safetensors same/adapter_model.safetensors && same out/adapter_config.json same/adapter_config.json
 '
 t 'phi goes out as lora, and comes in with the losses that it had' '
-	sg train -q --type phi --set rank=4 --set scale=2 --name two $run && sg eval held --cand two --json >was &&
+	sg train -q --type phi --set rank=4 --set scale=2 --set phi=upper --name two $run && sg eval held --cand two --json >was &&
 	sg export --format peft --rev main~ out2 two >log && grep -q "phi on 35 modules, rank 4, alpha 4" log &&
 	sg import --format peft --name three out2 -q && sg eval held --cand three --json >now && grep -o "\"nats\":[0-9.]*" was now >nats &&
 	awk -F: "{ v[NR] = \$3 } END { d = v[1] - v[2]; exit !(NR == 2 && d * d < 1e-4) }" nats

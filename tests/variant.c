@@ -1,0 +1,48 @@
+#include "tests/variant.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "tests/tiny.h"
+
+bool variant_next(struct variant *v)
+{
+	const char *const *list = v->t ? v->t->variants : NULL;
+
+	if (v->t && list && list[v->at]) {
+		v->set = list[v->at++];
+		return true;
+	}
+	*v = (struct variant){ .t = sg_graft_types[v->type], .set = "", .type = v->type + 1 };
+	return v->t;
+}
+
+/* What comes later holds. */
+static int settings(struct sg_names *hyper, char **sites, const struct variant *v)
+{
+	char *text = sg_strdup(v->set), *save = NULL;
+	int rc = text ? tiny_hyper(hyper, v->t) : -SG_E_NOMEM;
+
+	for (char *w = text ? strtok_r(text, " ", &save) : NULL; rc >= 0 && w; w = strtok_r(NULL, " ", &save))
+		if (!strncmp(w, "sites=", 6))
+			rc = (*sites = sg_strdup(w + 6)) ? 0 : -SG_E_NOMEM;
+		else
+			rc = sg_names_add(hyper, w);
+	free(text);
+	return rc;
+}
+
+int variant_graft(struct sg_graft **out, const struct variant *v, struct sg_model *m, const char *slot, const char *base)
+{
+	const char *usual = v->t->default_sites ? v->t->default_sites : slot;
+	struct sg_names hyper = { 0 }, sites = { 0 };
+	char *globs = NULL;
+	int rc = settings(&hyper, &globs, v);
+
+	if (rc >= 0)
+		rc = sg_site_match(&sites, m, globs ? globs : usual);
+	if (rc >= 0)
+		rc = sg_graft_new(out, v->t->name, &sites, &hyper, base);
+	sg_names_release(&hyper);
+	sg_names_release(&sites);
+	free(globs);
+	return rc;
+}

@@ -1,0 +1,18 @@
+#ifndef SG_TESTS_VARIANT_H
+#define SG_TESTS_VARIANT_H
+#include "base/base.h"
+#include "graft/graft.h"
+/*
+ * Every listed graft type with its defaults, then with each of its variants:
+ *	for (struct variant v = { 0 }; variant_next(&v); )
+ */
+struct variant {
+	const struct sg_graft_type *t;
+	const char *set;		/* "key=value ..."; "" for the defaults */
+	size_t type, at;
+};
+bool variant_next(struct variant *v);
+/* A new graft of it, not attached, at its sites of the model, small
+ * (tiny_hyper) unless it says otherwise. A type without default sites goes to `slot`. */
+int variant_graft(struct sg_graft **out, const struct variant *v, struct sg_model *m, const char *slot, const char *base);
+#endif
