@@ -49,17 +49,36 @@ int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *
 	return g->name && g->set && g->text ? 0 : -SG_E_NOMEM;
 }
 
+static int bounds(double *lower, double *upper, const struct sg_paired *p, const struct sg_paired_in *in,
+		  int64_t test, double alpha)
+{
+	double half;
+
+	if (test == SG_BOUNDS_BOOTSTRAP)
+		return sg_paired_bootstrap(lower, upper, in, alpha, 0);
+	if (test == SG_BOUNDS_SEQUENTIAL) {
+		half = sg_paired_always(p, alpha);
+		*lower = p->mean - half;
+		*upper = p->mean + half;
+		return 0;
+	}
+	*lower = sg_paired_lower(p, alpha);
+	*upper = sg_paired_upper(p, alpha);
+	return 0;
+}
+
 int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *t, struct sg_receipt_gate *out)
 {
+	const struct sg_paired_in in = { set->parent, set->cand, set->tokens, set->docs };
+	bool always = t->test == SG_BOUNDS_SEQUENTIAL;
 	struct sg_paired p;
 	double lower, upper;
 
-	SG_TRY(sg_paired(&p, &(struct sg_paired_in){ set->parent, set->cand, set->tokens, set->docs }));
+	SG_TRY(sg_paired(&p, &in));
 	out->n = p.n;
 	out->threshold = t->limit;
 	out->alpha = t->correct_uses ? sg_alpha_uses(t->alpha, set->uses) : t->alpha;
-	lower = sg_paired_lower(&p, out->alpha);
-	upper = sg_paired_upper(&p, out->alpha);
+	SG_TRY(bounds(&lower, &upper, &p, &in, t->test, out->alpha));
 	if (!p.finite || !isfinite(lower) || !isfinite(upper)) {
 		SG_TRY(sg_gate_say(out, SG_REJECT, "a loss is not finite"));
 		return 1;
@@ -84,6 +103,9 @@ int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *
 				    p.mean, out->lower, t->limit) :
 			sg_gate_say(out, SG_DEFER, "%+.4f nats/token, but %llu documents are fewer than %lld",
 				    p.mean, (unsigned long long)p.n, (long long)t->min_docs);
+	if (always && out->lower <= t->limit && out->upper >= t->limit)
+		return sg_gate_say(out, SG_DEFER, "%+.4f nats/token, %+.4f is within [%+.4f, %+.4f]: more documents can tell",
+				   p.mean, t->limit, out->lower, out->upper);
 	return out->upper < t->limit ?
 		sg_gate_say(out, SG_ACCEPT, "%+.4f nats/token, upper bound %+.4f is below %+.4f",
 			    p.mean, out->upper, t->limit) :

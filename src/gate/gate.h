@@ -58,11 +58,12 @@ int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *
 /*
  * The test that quality and retention share: is the mean difference of a set below
  * `limit`? With min_docs documents or more the answer is final: accept when the
- * upper bound is below, else reject. With fewer it is reject when the lower bound is
- * above, else defer. A set used more than max_uses times (0: no limit) defers. A
+ * upper bound is below, else reject (the sequential test defers while the limit lies
+ * between its bounds). With fewer it is reject when the lower bound is above, else
+ * defer. A set used more than max_uses times (0: no limit) defers. A
  * loss that is not finite rejects, and 1 is returned.
  */
-struct sg_gate_test { double alpha, limit; int64_t min_docs, max_uses; bool correct_uses; };
+struct sg_gate_test { double alpha, limit; int64_t min_docs, max_uses, test; bool correct_uses; };
 int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *t, struct sg_receipt_gate *out);
 SG_C_END
 #endif

@@ -14,6 +14,7 @@ static int run(const struct sg_gate_input *in, struct sg_receipt_gate *out)
 	struct sg_gate_test t = {
 		.alpha = p->quality.alpha, .limit = 0 - p->quality.min_gain, .min_docs = p->quality.min_docs,
 		.max_uses = p->quality.max_uses, .correct_uses = p->quality.correct_uses,
+		.test = p->quality.test,
 	};
 	int broken = sg_gate_paired(in->set, &t, out);
 

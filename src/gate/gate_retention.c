@@ -13,6 +13,7 @@ static int run(const struct sg_gate_input *in, struct sg_receipt_gate *out)
 	struct sg_gate_test t = {
 		.alpha = p->retention.alpha, .limit = p->retention.max_increase, .min_docs = p->retention.min_docs,
 		.max_uses = p->retention.max_uses, .correct_uses = p->retention.correct_uses,
+		.test = p->retention.test,
 	};
 
 	for (size_t i = 0; i < p->n_retain; i++) {

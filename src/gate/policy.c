@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "format/gitconfig.h"
 
-enum type { BOOL, INT, REAL };
+enum type { BOOL, INT, REAL, WORD };
 struct key {
 	const char *gate, *key;
 	enum type type;
@@ -17,6 +17,8 @@ struct key {
 	double lo, hi;
 	const char *about;		/* lines of comment, "\n" between them */
 };
+
+static const char *const tests[] = { "t", "bootstrap", "sequential" };	/* enum sg_gate_bounds */
 
 #define DOCS_MAX 16777216.0	/* documents of a set: SG_RECEIPT_DOCS */
 #define AT(field) offsetof(struct sg_policy, field)
@@ -27,6 +29,8 @@ static const struct key keys[] = {
 	  "candidate - parent, nats per token, mean over documents, is below -min-gain." },
 	{ "quality", "alpha", REAL, AT(quality.alpha), "0.05", 1e-9, 0.5,
 	  "error rate of the one-sided bound" },
+	{ "quality", "test", WORD, AT(quality.test), "t", 0, 0,
+	  "t, bootstrap, or sequential (may be looked at again with more documents)" },
 	{ "quality", "min-gain", REAL, AT(quality.min_gain), "0", 0, 100,
 	  "nats per token that must be shown" },
 	{ "quality", "min-docs", INT, AT(quality.min_docs), "200", 2, DOCS_MAX,
@@ -34,13 +38,15 @@ static const struct key keys[] = {
 	{ "quality", "min-sets", INT, AT(quality.min_sets), "1", 1, 256,
 	  "with fewer acceptance sets nothing is accepted" },
 	{ "quality", "correct-uses", BOOL, AT(quality.correct_uses), "true", 0, 0,
-	  "divide alpha by the number of candidates judged on the set so far" },
+	  "alpha / (k (k + 1)) for the k-th candidate that the set judges" },
 	{ "quality", "max-uses", INT, AT(quality.max_uses), "0", 0, 1e9,
 	  "after so many candidates a set decides nothing more; 0: no limit" },
 	{ "retention", "enabled", BOOL, AT(retention.enabled), "true", 0, 0,
 	  "Not worse on each retained set: the upper bound of the loss difference is below\n"
 	  "max-increase. One set alone: [retain \"NAME\"] with max-increase, min-docs." },
 	{ "retention", "alpha", REAL, AT(retention.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "retention", "test", WORD, AT(retention.test), "t", 0, 0,
+	  NULL },
 	{ "retention", "max-increase", REAL, AT(retention.max_increase), "0.02", 0, 100,
 	  "nats per token, of each graft: ten grafts may cost ten times as much" },
 	{ "retention", "min-docs", INT, AT(retention.min_docs), "200", 2, DOCS_MAX, NULL },
@@ -81,6 +87,13 @@ static bool store(void *base, const struct key *k, const char *value)
 			return false;
 		memcpy(field, &i, sizeof(i));
 		return true;
+	case WORD:
+		for (i = 0; i < (int64_t)SG_LEN(tests); i++)
+			if (!strcmp(value, tests[i])) {
+				memcpy(field, &i, sizeof(i));
+				return true;
+			}
+		return false;
 	default:
 		if (!sg_gitconfig_f64(value, &d) || !(d >= k->lo && d <= k->hi))
 			return false;
@@ -114,6 +127,9 @@ static int show(struct sg_buf *out, const void *base, const struct key *k)
 	case INT:
 		memcpy(&i, field, sizeof(i));
 		return sg_buf_fmt(out, "%lld", (long long)i);
+	case WORD:
+		memcpy(&i, field, sizeof(i));
+		return sg_buf_str(out, tests[i]);
 	default:
 		memcpy(&d, field, sizeof(d));
 		return show_real(out, d);
@@ -124,6 +140,8 @@ static int bad_value(const struct sg_gitconfig_entry *e, const struct key *k, co
 {
 	if (k->type == BOOL)
 		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be true or false", what, e->line, e->key);
+	if (k->type == WORD)
+		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be t, bootstrap or sequential", what, e->line, e->key);
 	return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be %s from %g to %g", what, e->line, e->key,
 		       k->type == INT ? "a whole number" : "a number", k->lo, k->hi);
 }

@@ -9,6 +9,8 @@ SG_C_BEGIN
  * built in. An unknown section or key, or a key set twice, is refused with its
  * line: a gate that was misspelt must not be a gate that is off.
  */
+enum sg_gate_bounds { SG_BOUNDS_T, SG_BOUNDS_BOOTSTRAP, SG_BOUNDS_SEQUENTIAL };	/* value of `test` */
+
 struct sg_policy_retain {		/* [retain "NAME"]: a set that must be measured */
 	char *name;
 	double max_increase;
@@ -16,8 +18,16 @@ struct sg_policy_retain {		/* [retain "NAME"]: a set that must be measured */
 	bool has_increase, has_docs;	/* given here, else the gate's own */
 };
 struct sg_policy {
-	struct { bool enabled; double alpha, min_gain; int64_t min_docs, min_sets, max_uses; bool correct_uses; } quality;
-	struct { bool enabled; double alpha, max_increase; int64_t min_docs, min_sets, max_uses; bool correct_uses; } retention;
+	struct {
+		bool enabled, correct_uses;
+		double alpha, min_gain;
+		int64_t min_docs, min_sets, max_uses, test;
+	} quality;
+	struct {
+		bool enabled, correct_uses;
+		double alpha, max_increase;
+		int64_t min_docs, min_sets, max_uses, test;
+	} retention;
 	struct { bool enabled; int64_t max_bytes; bool finite; double min_nonzero; } artefact;
 	struct { bool enabled; } rollback;
 	struct sg_policy_retain *retain;

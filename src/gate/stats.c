@@ -7,6 +7,7 @@
 #include "gate/stats.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include <math.h>
 
 #define SQRT_PI 1.7724538509055160273
@@ -115,7 +116,9 @@ double sg_t_quantile(double alpha, uint64_t df)
 
 double sg_alpha_uses(double alpha, uint64_t uses)
 {
-	return alpha / (double)(uses ? uses : 1);
+	double k = (double)(uses ? uses : 1);
+
+	return alpha / (k * (k + 1));
 }
 
 static int descending(const void *a, const void *b)
@@ -238,4 +241,94 @@ double sg_paired_upper(const struct sg_paired *p, double alpha)
 double sg_paired_lower(const struct sg_paired *p, double alpha)
 {
 	return p->n < 2 ? -1e308 : p->mean - p->se * reach(p, alpha, -p->skew);
+}
+
+/* --- bootstrap ----------------------------------------------------------------- */
+
+static int ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* (mean of a resample - mean) / its standard error. */
+static double resample(const double *d, size_t n, double mean, uint64_t seed, uint64_t stream)
+{
+	double s = 0, s2 = 0, se;
+
+	for (size_t i = 0; i < n; i++) {
+		double e = d[sg_rng_below(seed, stream, i, n)] - mean;
+
+		s += e;
+		s2 += e * e;
+	}
+	s /= (double)n;
+	se = sqrt(SG_MAX(s2 / (double)n - s * s, 0.0) / (double)(n - 1));
+	return se > 0 ? s / se : s > 0 ? 1e308 : s < 0 ? -1e308 : 0;
+}
+
+static size_t differences(double *d, const struct sg_paired_in *in)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->n; i++)
+		if (in->tokens[i])
+			d[n++] = (in->cand[i] - in->parent[i]) / in->tokens[i];
+	return n;
+}
+
+int sg_paired_bootstrap(double *lower, double *upper, const struct sg_paired_in *in, double alpha, uint64_t seed)
+{
+	size_t runs = (size_t)SG_MIN(SG_MAX(20 / alpha, 2000.0), 20000.0), k = (size_t)(alpha * (double)(runs + 1)), n;
+	struct sg_paired p;
+	double *d = NULL, *t = NULL;
+	int rc = sg_paired(&p, in);
+
+	*lower = -1e308;
+	*upper = 1e308;
+	if (rc < 0 || !p.finite || p.n < 2 || !k)
+		return rc;
+	rc = SG_NEW(d, in->n);
+	if (rc >= 0)
+		rc = SG_NEW(t, runs);
+	if (rc >= 0) {
+		n = differences(d, in);
+		for (size_t b = 0; b < runs; b++)
+			t[b] = resample(d, n, p.mean, seed, b);
+		qsort(t, runs, sizeof(*t), ascending);
+		*lower = t[runs - k] < 1e300 ? p.mean - t[runs - k] * p.se : -1e308;
+		*upper = t[k - 1] > -1e300 ? p.mean - t[k - 1] * p.se : 1e308;
+	}
+	free(d);
+	free(t);
+	return rc;
+}
+
+/* --- always valid ---------------------------------------------------------------- */
+
+/* ln x for x > 0, by the series of artanh about 1. */
+static double ln(double x)
+{
+	double twos = 0, y, y2, term, s = 0;
+
+	for (; x > 1.5; x /= 2)
+		twos++;
+	for (; x < 0.75; x *= 2)
+		twos--;
+	y = (x - 1) / (x + 1);
+	y2 = y * y;
+	term = y;
+	for (int i = 1; i < 40; i += 2, term *= y2)
+		s += term / i;
+	return 2 * s + twos * 0.69314718055994530942;
+}
+
+/* The mixture's likelihood ratio reaches 1/alpha where n mean^2 = (v + 1) / v * s^2 *
+ * (2 ln(1/alpha) + ln(1 + v)), v = n times the ratio of the variances. */
+double sg_paired_always(const struct sg_paired *p, double alpha)
+{
+	double v = (double)p->n / 100;
+
+	return p->n < 2 ? 1e308 : p->se * sqrt((v + 1) / v * (2 * ln(1 / alpha) + ln(1 + v)));
 }

@@ -45,7 +45,24 @@ double sg_t_tail(double t, uint64_t df);
  * a million degrees of freedom. */
 double sg_t_quantile(double alpha, uint64_t df);
 
-/* alpha of the uses-th use of one set (Bonferroni over the uses so far): alpha / uses. */
+/*
+ * Bounds from the data alone: the studentised mean's distribution is taken from
+ * resamples of the documents (bootstrap-t, Efron and Tibshirani 1993, chapter 12).
+ * 20 / alpha resamples, at least 2,000 and at most 20,000; where a tail has no
+ * resample left the bound is -1e308 or 1e308. Same seed, same bits.
+ */
+int sg_paired_bootstrap(double *lower, double *upper, const struct sg_paired_in *in, double alpha, uint64_t seed);
+
+/*
+ * Bounds that hold at every n at once, so that one may look after each document and
+ * stop when satisfied: the normal mixture of Robbins (1970), variance of the mixture
+ * a hundredth of that of d. About 1.5 to 1.9 times the documents of a fixed n. The
+ * variance is the sample's: not for fewer than 100 documents.
+ */
+double sg_paired_always(const struct sg_paired *p, double alpha);	/* half width */
+
+/* alpha of the uses-th use of one set, alpha / (uses (uses + 1)): however many
+ * candidates a set judges, these sum to less than alpha. */
 double sg_alpha_uses(double alpha, uint64_t uses);
 SG_C_END
 #endif

@@ -98,7 +98,12 @@ TEST(stats_degenerate)
 
 TEST(stats_uses)
 {
-	CHECK(sg_alpha_uses(0.05, 1) == 0.05 && sg_alpha_uses(0.05, 5) == 0.01 && sg_alpha_uses(0.05, 0) == 0.05);
+	double sum = 0;
+
+	CHECK(sg_alpha_uses(0.05, 1) == 0.025 && sg_alpha_uses(0.06, 2) == 0.01 && sg_alpha_uses(0.05, 0) == 0.025);
+	for (uint64_t k = 1; k < 100000; k++)
+		sum += sg_alpha_uses(0.05, k);
+	CHECK(sum < 0.05 && sum > 0.0499);
 }
 
 /* One draw of a distribution of mean 0. FEW: one document in twenty gets much worse,
@@ -157,4 +162,128 @@ TEST(stats_false_accepts)
 				CHECK(plain > 0.0646);	/* or the correction is not needed */
 		}
 	}
+}
+
+/* --- a search that tries many candidates ---------------------------------------------- */
+
+enum { FAMILIES = 1000, TRIES = 20, DOCS = 240 };
+
+/* Documents of 50 to 250 tokens whose losses differ by `gain` and a noise that the
+ * candidates of a family share in half. */
+static void family(double *parent, double *cand, uint32_t *tokens, unsigned f, unsigned k, int kind, double gain)
+{
+	static float shared[DOCS], own[DOCS];
+
+	sg_rng_normal(shared, DOCS, 11, f);
+	sg_rng_normal(own, DOCS, 12, f * TRIES + k);
+	for (size_t i = 0; i < DOCS; i++) {
+		double z = (shared[i] + own[i]) / sqrt(2);
+
+		tokens[i] = 50 + (uint32_t)sg_rng_below(13, f, i, 200);
+		parent[i] = 3.0 * tokens[i];
+		cand[i] = parent[i] + tokens[i] * (0.05 * draw(kind, z, (float)(0.5 * erfc(-z / sqrt(2)))) - gain);
+	}
+}
+
+/* Share of families in which one of `tries` candidates passes, each judged on the same
+ * set after the others, as the default policy judges it. */
+static double passes(int kind, unsigned tries, double gain)
+{
+	static double parent[DOCS], cand[DOCS];
+	static uint32_t tokens[DOCS];
+	unsigned passed = 0;
+
+	for (unsigned f = 0; f < FAMILIES; f++) {
+		for (unsigned k = 0; k < tries; k++) {
+			struct sg_paired p;
+
+			family(parent, cand, tokens, f, k, kind, gain);
+			if (sg_paired(&p, &(struct sg_paired_in){ parent, cand, tokens, DOCS }) < 0)
+				return 1;
+			if (sg_paired_upper(&p, sg_alpha_uses(0.05, k + 1)) < 0) {
+				passed++;
+				break;
+			}
+		}
+	}
+	return (double)passed / FAMILIES;
+}
+
+TEST(stats_best_of_twenty)
+{
+	/* 20,000 candidates without any effect, 20 on each of 1,000 acceptance sets */
+	CHECK(passes(NORMAL, TRIES, 0) < 0.05);
+	CHECK(passes(EXPONENTIAL, TRIES, 0) < 0.05);
+	/* one that gains 0.01 nats where documents differ by 0.05 is seen, and the fifth too */
+	CHECK(passes(NORMAL, 1, 0.01) > 0.8);
+	CHECK(passes(NORMAL, 5, 0.01) > 0.9);
+}
+
+/* Share of runs without effect that are taken for a gain. */
+static double other_tests(int kind, size_t n, unsigned runs, bool always)
+{
+	static double zero[1000], cand[1000];
+	static uint32_t tokens[1000];
+	static float z[1000];
+	unsigned wrong = 0;
+
+	for (unsigned r = 0; r < runs; r++) {
+		struct sg_paired p;
+		double lower, upper = 1;
+
+		sg_rng_normal(z, n, 21, r);
+		for (size_t i = 0; i < n; i++) {
+			tokens[i] = 1;
+			cand[i] = draw(kind, z[i], sg_rng_uniform(22, r, i));
+		}
+		/* looked at after every 50 documents, and stopped as soon as it seems good */
+		for (size_t at = always ? 100 : n; at <= n && upper >= 0; at += 50) {
+			struct sg_paired_in in = { zero, cand, tokens, at };
+
+			if (sg_paired(&p, &in) < 0)
+				return 1;
+			if (always)
+				upper = p.mean + sg_paired_always(&p, 0.05);
+			else if (sg_paired_bootstrap(&lower, &upper, &in, 0.05, 5) < 0)
+				return 1;
+		}
+		wrong += upper < 0;
+	}
+	return (double)wrong / runs;
+}
+
+TEST(stats_bootstrap)
+{
+	double d[] = { 0.1, -0.4, 0.3, -0.2, -0.6, 0.2, -0.1, -0.5 }, zero[8] = { 0 }, lower, upper, again;
+	uint32_t tokens[] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+	struct sg_paired_in in = { zero, d, tokens, 8 };
+	struct sg_paired p;
+
+	PASS(sg_paired(&p, &in));
+	PASS(sg_paired_bootstrap(&lower, &upper, &in, 0.05, 1));
+	CHECK(lower < p.mean && p.mean < upper && upper < p.mean + 3 * p.se && lower > p.mean - 3 * p.se);
+	PASS(sg_paired_bootstrap(&lower, &again, &in, 0.05, 1));
+	CHECK(again == upper);
+	/* an error rate that no resample can show */
+	PASS(sg_paired_bootstrap(&lower, &upper, &in, 1e-6, 1));
+	CHECK(lower == -1e308 && upper == 1e308);
+	in.n = 1;
+	PASS(sg_paired_bootstrap(&lower, &upper, &in, 0.05, 1));
+	CHECK(lower == -1e308 && upper == 1e308);
+	/* nominal 0.05, three standard errors of 300 runs are 0.038 */
+	CHECK(other_tests(EXPONENTIAL, 200, 300, false) < 0.088);
+}
+
+TEST(stats_always_valid)
+{
+	struct sg_paired p = { .finite = true, .n = 400, .se = 0.0025 };
+	/* v = 4: sqrt(5/4 (2 ln 20 + ln 5)) */
+	double half = 0.0025 * sqrt(1.25 * (2 * log(20) + log(5)));
+
+	CHECK(near(sg_paired_always(&p, 0.05), half, 1e-13));
+	p.n = 1;
+	CHECK(sg_paired_always(&p, 0.05) == 1e308);
+	/* peeking 19 times; a fixed bound would accept a quarter of these */
+	CHECK(other_tests(NORMAL, 1000, 200, true) < 0.05);
+	CHECK(other_tests(EXPONENTIAL, 1000, 200, true) < 0.05);
 }
