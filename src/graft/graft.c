@@ -375,6 +375,8 @@ int sg_graft_seal(struct sg_graft *g)
 		free(v);
 		SG_TRY(rc);
 	}
+	if (g->type->seal)
+		SG_TRY(g->type->seal(g));
 	return sg_graftfile_id(g->id, &g->file);
 }
 

@@ -62,6 +62,8 @@ struct sg_graft_type {
 	/* The same change as left [out,rank] right [rank,in], both yours: what a low-rank
 	 * adapter of other programs can hold. NULL: is none. */
 	int (*factors)(struct sg_part *p, float **left, float **right, size_t *rank);
+	/* Adds to the manifest what can only be said of the final numbers; before the id. */
+	int (*seal)(struct sg_graft *g);
 };
 
 #define SG_GRAFT(name) extern const struct sg_graft_type sg_graft_##name;

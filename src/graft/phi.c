@@ -15,7 +15,9 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/buf.h"
 #include "graft/basis.h"
+#include "graft/linalg.h"
 #include "graft/phiform.h"
 #include <math.h>
 
@@ -519,6 +521,115 @@ static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
 	return rc;
 }
 
+/* --- the rank that is really there ------------------------------------------------ */
+
+/* Triangle of the QR factorisation of v [rows,n]. */
+static int triangle(double *r, const float *v, size_t rows, size_t n)
+{
+	struct sg_lsq q = { 0 };
+
+	SG_TRY(sg_lsq_init(&q, n, 0));
+	sg_lsq_add(&q, v, NULL, rows);
+	sg_lsq_triangle(r, &q);
+	sg_lsq_release(&q);
+	return 0;
+}
+
+/* core [n,n] = left right of the triangles: it has the singular values of the change. */
+static void product(double *core, const double *left, const double *right, size_t n)
+{
+	memset(core, 0, n * n * sizeof(*core));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++)
+			for (size_t j = 0; j < n; j++)
+				core[i * n + j] += left[i * n + k] * right[j * n + k];
+}
+
+static void transpose(float *to, const float *from, size_t rows, size_t cols)
+{
+	for (size_t i = 0; i < rows; i++)
+		for (size_t j = 0; j < cols; j++)
+			to[j * rows + i] = from[i * cols + j];
+}
+
+/* Singular values of s sum A Phi B that are more than max(in, out) 2^-23 of the largest. */
+static int effective_rank(size_t *out, struct sg_part *p)
+{
+	float *left = NULL, *right = NULL, *turned = NULL;
+	double *l = NULL, *r = NULL, *core = NULL, *sigma = NULL;
+	size_t n = 0;
+	int rc = factors(p, &left, &right, &n);
+
+	if (rc >= 0)
+		rc = SG_NEW(turned, n * p->at.in);
+	if (rc >= 0)
+		rc = SG_NEW(l, n * n);
+	if (rc >= 0)
+		rc = SG_NEW(r, n * n);
+	if (rc >= 0)
+		rc = SG_NEW(core, n * n);
+	if (rc >= 0)
+		rc = SG_NEW(sigma, n);
+	if (rc >= 0) {
+		transpose(turned, right, n, p->at.in);
+		rc = triangle(l, left, p->at.out, n);
+	}
+	if (rc >= 0)
+		rc = triangle(r, turned, p->at.in, n);
+	if (rc >= 0) {
+		product(core, l, r, n);
+		sg_svd(sigma, core, NULL, n, n);
+		*out = 0;
+		while (*out < n && sigma[*out] > sigma[0] * 0x1p-23 * (double)SG_MAX(p->at.in, p->at.out))
+			++*out;
+	}
+	free(left);
+	free(right);
+	free(turned);
+	free(l);
+	free(r);
+	free(core);
+	free(sigma);
+	return rc;
+}
+
+/* "3*7,2": 3 at seven sites, then 2; or only the least and the most where that is too long. */
+static int rank_text(struct sg_buf *out, const size_t *rank, size_t n)
+{
+	size_t lo = SIZE_MAX, hi = 0;
+
+	for (size_t i = 0, k; i < n; i += k) {
+		for (k = 1; i + k < n && rank[i + k] == rank[i]; k++)
+			;
+		SG_TRY(sg_buf_fmt(out, "%s%zu", i ? "," : "", rank[i]));
+		if (k > 1)
+			SG_TRY(sg_buf_fmt(out, "*%zu", k));
+		lo = SG_MIN(lo, rank[i]);
+		hi = SG_MAX(hi, rank[i]);
+	}
+	if (out->len <= SG_GRAFTFILE_TEXT)
+		return 0;
+	out->len = 0;
+	return sg_buf_fmt(out, "%zu-%zu", lo, hi);
+}
+
+static int seal(struct sg_graft *g)
+{
+	struct sg_buf text = { 0 };
+	size_t *rank;
+	int rc = SG_NEW(rank, g->n);
+
+	for (size_t i = 0; rc >= 0 && i < g->n; i++)
+		rc = effective_rank(&rank[i], &g->part[i]);
+	if (rc >= 0)
+		rc = rank_text(&text, rank, g->n);
+	if (rc >= 0)
+		rc = sg_graftfile_set_str(&g->file, "effective_rank", text.data);
+	sg_buf_release(&text);
+	free(rank);
+	return rc;
+}
+
 static const struct sg_hyper hyper[] = {
 	{ "rank", "16", "width of Phi" },
 	{ "phi", "dense", "form of Phi: dense, diagonal, upper, hadamard, walsh, checker, lowrank, blocks, kronecker, "
@@ -547,5 +658,5 @@ const struct sg_graft_type sg_graft_phi = {
 	.name = "phi", .brief = "y += A Phi B x on linear maps, h += A Phi B h behind a block",
 	.sites = 1 << SG_SITE_LINEAR | 1 << SG_SITE_HIDDEN, .default_sites = "*.attn.*,*.mlp.*",
 	.hyper = hyper, .variants = variants, .declare = declare, .start = start, .scratch = scratch, .fixed = fixed,
-	.sums = fixed, .attach = attach, .delta = delta, .factors = factors,
+	.sums = fixed, .attach = attach, .delta = delta, .factors = factors, .seal = seal,
 };

@@ -343,6 +343,33 @@ TEST(the_factors_of_a_graft_make_the_change_that_it_folds)
 	}
 }
 
+TEST(the_rank_that_is_stored_is_the_rank_that_is_there)
+{
+	static const struct { const char *set, *want; bool shaken; } cases[] = {
+		{ "rank=4", "0*2", false }, { "rank=4", "4*2", true }, { "rank=4 phi=lowrank inner=2", "2*2", true },
+		{ "rank=3 stages=2", "6*2", true }, { "rank=4 phi=codebook codes=1 tile=4", "4*2", true },
+		{ "rank=4 phi=lowrank inner=1 bases=trained cap=9999", "1*2", true },
+	};
+
+	for (size_t i = 0; i < SG_LEN(cases); i++) {
+		struct variant v = { .t = sg_graft_type_find("phi"), .set = cases[i].set };
+		char set[100];
+		struct rig r;
+
+		snprintf(set, sizeof(set), "%s sites=layers.*.mlp.down", cases[i].set);
+		v.set = set;
+		PASS(rig_open(&r, false));
+		PASS(rig_graft(&r, &v, false, NULL));
+		if (cases[i].shaken)
+			shake(r.g);
+		PASS(sg_graft_seal(r.g));
+		if (strcmp(sg_graft_str(r.g, "effective_rank"), cases[i].want))
+			printf("# %s: %s\n", set, sg_graft_str(r.g, "effective_rank"));
+		CHECK(!strcmp(sg_graft_str(r.g, "effective_rank"), cases[i].want));
+		rig_close(&r);
+	}
+}
+
 TEST(a_cap_on_what_trains_is_kept_and_the_count_is_said)
 {
 	static const struct { const char *set; bool fits; } cases[] = {
