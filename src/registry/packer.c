@@ -101,12 +101,10 @@ static int flush(struct sg_packer *p)
 	return 0;
 }
 
-static int put(void *arg, const void *data, size_t n)
+static int put_raw(struct sg_packer *p, const void *data, size_t n)
 {
-	struct sg_packer *p = arg;
 	const char *s = data;
 
-	p->crc = sg_zsum_crc32(p->crc, data, n);
 	p->offset += n;
 	while (n) {
 		size_t part = SG_MIN(n, BUFFER - p->used);
@@ -119,6 +117,14 @@ static int put(void *arg, const void *data, size_t n)
 			SG_TRY(flush(p));
 	}
 	return 0;
+}
+
+static int put(void *arg, const void *data, size_t n)
+{
+	struct sg_packer *p = arg;
+
+	p->crc = sg_zsum_crc32(p->crc, data, n);
+	return put_raw(p, data, n);
 }
 
 int sg_packer_open(struct sg_packer **out, struct sg_registry *r)
@@ -156,34 +162,74 @@ out:
 	return rc;
 }
 
+/* 1 when an object of this id must be written. */
+static int wanted(struct sg_packer *p, const struct sg_oid *oid)
+{
+	if (p->failed || p->done)
+		return sg_fail(SG_E_ERROR, "the pack is closed");
+	if (sg_oidmap_get(&p->map, oid, NULL) ||
+	    (!p->all && git_odb_exists_ext(p->r->odb, sg_git_oid(oid), GIT_ODB_LOOKUP_NO_REFRESH) == 1))
+		return 0;
+	if (p->n == UINT32_MAX)
+		return sg_fail(SG_E_UNSUPPORTED, "too many objects in one pack");
+	SG_TRY(SG_GROW(p->entry, p->n, p->cap));
+	SG_TRY(sg_oidmap_add(&p->map, oid, p->n));
+	return 1;
+}
+
+static int keep_entry(struct sg_packer *p, struct entry *e, int rc)
+{
+	if (rc < 0) {
+		p->failed = true;
+		return rc;
+	}
+	p->entry[p->n++] = *e;
+	return 0;
+}
+
 int sg_packer_add(struct sg_oid *out, struct sg_packer *p, enum sg_object_type type,
 		  const void *data, size_t n)
 {
 	struct entry e = { .offset = p->offset, .size = n, .type = type };
 	int rc;
 
-	if (p->failed || p->done)
-		return sg_fail(SG_E_ERROR, "the pack is closed");
 	SG_TRY(sg_object_id(&e.oid, type, data, n));
 	*out = e.oid;
-	if (sg_oidmap_get(&p->map, &e.oid, NULL) ||
-	    (!p->all && git_odb_exists_ext(p->r->odb, sg_git_oid(&e.oid), GIT_ODB_LOOKUP_NO_REFRESH) == 1))
-		return 0;
-	if (p->n == UINT32_MAX)
-		return sg_fail(SG_E_UNSUPPORTED, "too many objects in one pack");
-	rc = SG_GROW(p->entry, p->n, p->cap);
-	if (rc >= 0)
-		rc = sg_oidmap_add(&p->map, &e.oid, p->n);
-	p->crc = 0;
-	if (rc >= 0)
-		rc = sg_pack_entry(put, p, type, data, n);
-	if (rc < 0) {
-		p->failed = true;
+	rc = wanted(p, &e.oid);
+	if (rc <= 0)
 		return rc;
-	}
+	p->crc = 0;
+	rc = sg_pack_entry(put, p, type, data, n);
 	e.crc = p->crc;
-	p->entry[p->n++] = e;
+	return keep_entry(p, &e, rc);
+}
+
+static int to_buf(void *arg, const void *data, size_t n)
+{
+	return sg_buf_add(arg, data, n);
+}
+
+int sg_packer_prepare(struct sg_packed *out, enum sg_object_type type, const void *data, size_t n)
+{
+	out->type = type;
+	out->size = n;
+	sg_buf_clear(&out->entry);
+	SG_TRY(sg_buf_room(&out->entry, n + n / 8192 + 64));
+	SG_TRY(sg_object_id(&out->oid, type, data, n));
+	SG_TRY(sg_pack_entry(to_buf, &out->entry, type, data, n));
+	out->crc = sg_zsum_crc32(0, out->entry.data, out->entry.len);
 	return 0;
+}
+
+int sg_packer_add_packed(struct sg_oid *out, struct sg_packer *p, const struct sg_packed *x)
+{
+	struct entry e = { .oid = x->oid, .crc = x->crc, .offset = p->offset, .size = x->size, .type = x->type };
+	int rc = wanted(p, &x->oid);
+
+	*out = x->oid;
+	if (rc <= 0)
+		return rc;
+	return keep_entry(p, &e, put_raw(p, x->entry.data, x->entry.len));
 }
 
 void sg_packer_take_all(struct sg_packer *p)

@@ -1,5 +1,6 @@
 #ifndef SG_REGISTRY_PACKER_H
 #define SG_REGISTRY_PACKER_H
+#include "base/buf.h"
 #include "registry/object.h"
 SG_C_BEGIN
 /*
@@ -24,6 +25,11 @@ int sg_packer_open(struct sg_packer **out, struct sg_registry *r);
 /* An object that is in the registry or in this pack is not written again. */
 int sg_packer_add(struct sg_oid *out, struct sg_packer *p, enum sg_object_type type,
 		  const void *data, size_t n);
+/* The two halves of it: prepare touches nothing but *out (its buffer is used again), so
+ * any thread may do it; add_packed then only looks and writes. */
+struct sg_packed { struct sg_oid oid; enum sg_object_type type; size_t size; uint32_t crc; struct sg_buf entry; };
+int sg_packer_prepare(struct sg_packed *out, enum sg_object_type type, const void *data, size_t n);
+int sg_packer_add_packed(struct sg_oid *out, struct sg_packer *p, const struct sg_packed *e);
 /* Was this id added (and not skipped as existing)? */
 bool sg_packer_has(const struct sg_packer *p, const struct sg_oid *oid);
 /* Closes the pack. An empty one writes nothing. After a failure only free. */

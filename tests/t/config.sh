@@ -25,4 +25,10 @@ t 'config --json' '
 else
 skip python3 'config --json'
 fi
+t 'how tensors are compressed does not change what a graft is' '
+	mkdir c1 && cd c1 && grow_registry && cp -r . ../c2 && sg config sg.compression 0 && sg config sg.threads 1 && sg train -q --type layer --name a $fast && id=$(git --git-dir=.sg/registry.git for-each-ref --format="%(refname)" refs/sg/cand) &&
+	cd ../c2 && sg config sg.compression 19 && sg train -q --type layer --name a $fast && is "$(git --git-dir=.sg/registry.git for-each-ref --format="%(refname)" refs/sg/cand)" "$id" && sg validate -q a && sg verify -q &&
+	[ "$(git --git-dir=.sg/registry.git rev-parse $id:grafts)" != "$(git --git-dir=../c1/.sg/registry.git rev-parse $id:grafts)" ] &&
+	sg config sg.compression high && fails_with 129 sg train -q --type layer --name b --seed 2 $fast 2>err && grep -q sg.compression err; rc=$?; cd ..; [ $rc = 0 ]
+'
 done_

@@ -240,6 +240,119 @@ TEST(registry_payload)
 	fix_close(&f);
 }
 
+/* Bytes that shrink as weights do: three random bytes of each four, one alike. */
+static void fill_weights(unsigned char *p, size_t n, uint32_t seed)
+{
+	fill(p, n, seed);
+	for (size_t i = 3; i < n; i += 4)
+		p[i] = (unsigned char)(0x3c | (p[i] & 1));
+}
+
+struct source { const unsigned char *data; uint64_t next; };
+static int from_memory(void *arg, void *out, size_t n, uint64_t at)
+{
+	struct source *s = arg;
+
+	if (at != s->next)
+		return sg_fail(SG_E_ERROR, "not in order");
+	memcpy(out, s->data + at, n);
+	s->next += n;
+	return 0;
+}
+
+static int to_memory(void *arg, const void *data, size_t n)
+{
+	return sg_buf_add(arg, data, n);
+}
+
+/* A pack with one tensor in it, as `how` says: its tree, and how many objects it took. */
+static int store_as(struct sg_oid *tree, size_t *objects, char sum[SG_SHA256_HEX], struct fix *f, const unsigned char *data,
+		    size_t n, const struct sg_payload_how *how)
+{
+	struct source from = { data, 0 };
+	struct sg_packer *p = NULL;
+	struct sg_tree *t = NULL;
+	int rc = sg_packer_open(&p, f->r);
+
+	if (rc >= 0)
+		rc = sg_tree_edit(&t, f->r, NULL);
+	if (rc >= 0)
+		rc = sg_payload_write_from(sum, p, t, "w", from_memory, &from, n, 4, how);
+	if (rc >= 0)
+		rc = sg_tree_write(tree, t, p);
+	if (rc >= 0)
+		rc = sg_packer_commit(p);
+	if (rc >= 0)
+		*objects = sg_packer_count(p);
+	sg_packer_free(p);
+	sg_tree_free(t);
+	return rc;
+}
+
+TEST(registry_payload_threads)
+{
+	enum { N = 3000004 };
+	static const struct { struct sg_payload_how how; bool same; } cases[] = {
+		{ { .level = 1, .threads = 2 }, true }, { { .level = 1, .threads = 7 }, true },
+		{ { .level = 9, .threads = 3 }, false }, { { .level = 0, .threads = 3 }, false },
+		{ { .level = 1, .threads = 2, .chunk = 100000 }, false }, { { .level = 1, .threads = 1, .chunk = 524288 }, false },
+		{ { .level = 19, .threads = 2, .chunk = 4 * 9973 }, false },
+	};
+	struct fix f;
+	struct sg_oid first, tree;
+	struct sg_buf b = { 0 };
+	unsigned char *data = sg_calloc(N, 1), *back = sg_calloc(N, 1);
+	char want[SG_SHA256_HEX], sum[SG_SHA256_HEX];
+	size_t objects = 0;
+
+	CHECK(data && back && fix_open(&f));
+	fill_weights(data, N, 3);
+	PASS(sg_sha256_hex(want, data, N));
+	PASS(store_as(&first, &objects, sum, &f, data, N, &(struct sg_payload_how){ .level = 1, .threads = 1 }));
+	CHECK(!strcmp(sum, want) && objects > 40);
+	for (size_t i = 0; i < SG_LEN(cases); i++) {
+		PASS(store_as(&tree, &objects, sum, &f, data, N, &cases[i].how));
+		CHECK(!strcmp(sum, want));
+		CHECK(sg_oid_eq(&tree, &first) == cases[i].same);
+		CHECK((objects == 0) == cases[i].same);	/* what is there is not stored again */
+		memset(back, 0, N);
+		PASS(sg_payload_read(back, N, f.r, &tree, "w", want));
+		CHECK(!memcmp(data, back, N));
+		sg_buf_clear(&b);
+		PASS(sg_payload_read_to(to_memory, &b, N, f.r, &tree, "w", want));
+		CHECK(b.len == N && !memcmp(data, b.data, N));
+		CHECK(sg_payload_read(back, N - 4, f.r, &tree, "w", NULL) == -SG_E_CORRUPT);
+	}
+	PASS(sg_payload_read_to(NULL, NULL, N, f.r, &first, "w", want));
+	want[5] = want[5] == '0' ? '1' : '0';
+	CHECK(sg_payload_read_to(NULL, NULL, N, f.r, &first, "w", want) == -SG_E_CORRUPT);
+	sg_buf_release(&b);
+	free(data);
+	free(back);
+	fix_close(&f);
+}
+
+TEST(registry_payload_config)
+{
+	static const struct { const char *key, *value; bool ok; } cases[] = {
+		{ "sg.compression", "0", true }, { "sg.compression", "19", true }, { "sg.compression", "20", false },
+		{ "sg.compression", "-1", false }, { "sg.compression", "fast", false }, { "sg.compression", "", false },
+		{ "sg.threads", "0", true }, { "sg.threads", "3", true }, { "sg.threads", "3x", false }, { "sg.threads", "5000", false },
+	};
+	struct fix f;
+	struct sg_payload_how how;
+
+	CHECK(fix_open(&f));
+	PASS(sg_payload_config(&how, f.r));
+	CHECK(how.level == 1 && how.threads >= 1 && how.threads <= 16 && !how.chunk);
+	for (size_t i = 0; i < SG_LEN(cases); i++) {
+		PASS(sg_registry_config_set(f.r, cases[i].key, cases[i].value));
+		CHECK((sg_payload_config(&how, f.r) == 0) == cases[i].ok);
+		PASS(sg_registry_config_set(f.r, cases[i].key, NULL));
+	}
+	fix_close(&f);
+}
+
 /* The second reader, tests/readers/registry.py, sees the same. */
 TEST(registry_reader)
 {
