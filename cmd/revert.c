@@ -1,6 +1,5 @@
-/* Take a graft out of the stack. */
-#include "cmd/cmd.h"
-#include "cmd/print.h"
+/* Take grafts out of the stack. */
+#include "cmd/look.h"
 #include "cmd/progress.h"
 #include "cmd/verdict.h"
 
@@ -24,6 +23,7 @@ static int print_json(const struct sg_revert_info *i)
 	sg_json_put_str(w, "name", i->v.name);
 	sg_json_put_str(w, "commit", *i->commit ? i->commit : NULL);
 	sg_json_put_str(w, "accept", *i->accept ? i->accept : NULL);
+	sg_look_put_names(w, "grafts", &i->grafts);
 	sg_jsonw_key(w, "removed");
 	sg_jsonw_array(w);
 	for (size_t k = 0; k < i->removed.n; k++)
@@ -36,20 +36,35 @@ static int print_json(const struct sg_revert_info *i)
 	return sg_print_json_end();
 }
 
+/* The graft, or how many. */
+static const char *what_of(const struct sg_revert_info *i)
+{
+	static char text[40];
+
+	if (i->grafts.n == 1)
+		return sg_graft_word(i->v.name, i->v.graft);
+	snprintf(text, sizeof(text), "%zu grafts", i->grafts.n);
+	return text;
+}
+
 static int print_text(const struct sg_revert_info *i, bool no)
 {
+	bool one = i->grafts.n == 1;
+	size_t more = i->removed.n - i->grafts.n;
+
 	if (i->measured)
 		SG_TRY(sg_verdict_print(&i->v));
 	if (no) {
-		printf("not reverted: %s stays (--force takes it out all the same)\n", sg_graft_word(i->v.name, i->v.graft));
+		printf("not reverted: %s stay%s (--force takes %s out all the same)\n", what_of(i), one ? "s" : "",
+		       one ? "it" : "them");
 		return 0;
 	}
-	printf("reverted %s", sg_graft_word(i->v.name, i->v.graft));
-	if (i->removed.n > 1)
-		printf(" and %zu that require%s it", i->removed.n - 1, i->removed.n > 2 ? "" : "s");
+	printf("reverted %s", what_of(i));
+	if (more)
+		printf(" and %zu that require%s %s", more, more > 1 ? "" : "s", one ? "it" : "them");
 	printf(", state %.16s\n", i->v.state);
 	if (i->restored)
-		printf("every loss is what it was before the graft came in, bit by bit\n");
+		printf("every loss is what it was before %s came in, bit by bit\n", one ? "the graft" : "they");
 	if (!i->measured)
 		printf("the effect was not measured\n");
 	return 0;
@@ -59,19 +74,22 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
 	struct sg_revert_info i = { .measured = false };
 	struct sg_revert_opts o = { .message = message, .cascade = cascade, .force = force, .unmeasured = unmeasured };
-	int no, rc;
+	int no, rc = sg_cmd_args(argc, 1, -1);
 
-	SG_TRY(sg_cmd_args(argc, 1, 1));
-	o.graft = argv[0];
-	no = rc = sg_revert(&i, ctx->repo, &o, &ctx->progress);
+	for (int k = 0; rc >= 0 && k < argc; k++)
+		rc = sg_names_add(&o.words, argv[k]);
+	if (rc >= 0)
+		rc = sg_revert(&i, ctx->repo, &o, &ctx->progress);
+	no = rc;
 	sg_progress_end();
 	if (rc >= 0)
 		rc = sg_cmd_shown(ctx->json ? print_json(&i) : ctx->quiet ? 0 : print_text(&i, no));
+	sg_names_release(&o.words);
 	sg_revert_info_release(&i);
 	return rc < 0 ? rc : no;
 }
 
 const struct sg_cmd sg_cmd_revert = {
-	.name = "revert", .group = "change", .args = "[--cascade] [--force] [--no-validate] [-m <text>] <graft>",
-	.brief = "Take a graft out of the stack.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
+	.name = "revert", .group = "change", .args = "[--cascade] [--force] [--no-validate] [-m <text>] <graft> ...",
+	.brief = "Take grafts out of the stack.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
 };

@@ -391,20 +391,23 @@ void sg_diff_release(struct sg_diff *d);
 /* --- changing the stack (sg_revert.c, sg_consolidate.c, sg_export.c) --------- */
 
 struct sg_revert_opts {
-	const char *graft, *message;	/* message may be NULL */
+	struct sg_names words;		/* grafts, revisions that took some in, ranges "A..B" of such */
+	const char *message;		/* may be NULL */
 	bool cascade;			/* those that require it go with it */
 	bool force;			/* also when a gate rejects, or nothing can be measured */
 	bool unmeasured;		/* measure nothing */
 };
 struct sg_revert_info {
+	struct sg_names grafts;		/* ids of those asked for, top of the stack first */
 	struct sg_names removed;	/* ids in stack order */
 	char commit[SG_COMMIT_HEX];	/* of the revert; "": it was refused */
-	char accept[SG_COMMIT_HEX];	/* that had let the graft in; "": none is known */
+	char accept[SG_COMMIT_HEX];	/* that had let the first in; "": none is known */
 	bool measured;			/* v has lines */
 	bool restored;			/* the losses are those recorded before it came in, bit by bit */
 	struct sg_verdict_info v;	/* of going from prev to state; verdict "" when unmeasured */
 };
-/* Takes an active graft out of the stack. REFUSED names those that require it. 1 (and
+/* Takes active grafts out of the stack, in one commit that is judged as a whole; v is of
+ * the first. REFUSED names those that require one of them. 1 (and
  * *out, and nothing changed) when a gate rejects what would be left. */
 int sg_revert(struct sg_revert_info *out, struct sg_repo *r, const struct sg_revert_opts *o,
 	      const struct sg_progress *progress);

@@ -256,7 +256,29 @@ static int keep_report(struct judge *j)
 	return sg_report_keep(j->r, &j->t.receipt, &j->cand.commit, j->cand.name);
 }
 
-/* Reads a report's receipt when it speaks of the present stack under the present policy. */
+/* Was every judged set of today measured, and as it is today? */
+static bool sets_serve(const struct judge *j, const struct sg_receipt *p)
+{
+	for (size_t i = 0; i < j->t.sets.n; i++) {
+		const struct sg_set *s = &j->t.sets.set[i];
+		bool there = s->manifest.role != SG_ROLE_ACCEPT && s->manifest.role != SG_ROLE_RETAIN;
+
+		for (size_t k = 0; !there && k < p->n_sets; k++)
+			there = !strcmp(p->set[k].id, s->id) && !strcmp(p->set[k].name, s->manifest.name);
+		if (!there)
+			return false;
+	}
+	for (size_t k = 0; k < p->n_sets; k++) {
+		const struct sg_set *s = sg_sets_find(&j->t.sets, p->set[k].name);
+
+		if (!s || strcmp(s->id, p->set[k].id))
+			return false;
+	}
+	return true;
+}
+
+/* Reads a report's receipt when it speaks of the present stack on the present sets
+ * under the present policy. */
 static bool report_serves(struct judge *j, const struct sg_oid *oid)
 {
 	struct sg_buf b = { 0 };
@@ -264,7 +286,7 @@ static bool report_serves(struct judge *j, const struct sg_oid *oid)
 	bool yes = sg_tree_read(&b, j->r->reg, oid, "receipt.mp", RECEIPT_MAX) >= 0 &&
 		   sg_receipt_parse(&p, b.data, b.len, "receipt") >= 0 && !strcmp(p.graft, j->cand.id) &&
 		   !strcmp(p.parent, j->view.state) && !strcmp(p.policy, j->t.policy.id) &&
-		   sg_gate_replay(&p, &j->t.policy) >= 0;
+		   sets_serve(j, &p) && sg_gate_replay(&p, &j->t.policy) >= 0;
 
 	sg_buf_release(&b);
 	if (yes)

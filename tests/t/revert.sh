@@ -71,10 +71,41 @@ t 'wrong usage' '
 if have python3; then
 t 'revert --json' '
 	sg accept first -q && sg revert --force --json first >out && is "$(json measured <out)" true && is "$(json name <out)" first &&
-	is "$(json commit <out)" "$(git_ rev-parse main)" && is "$(json removed 0 <out)" "$(json graft <out)" &&
+	is "$(json commit <out)" "$(git_ rev-parse main)" && is "$(json grafts 0 <out)" "$(json graft <out)" && is "$(json removed 0 <out)" "$(json graft <out)" &&
 	is "$(json restored <out)" true
 '
 else
 skip python3 'revert --json'
 fi
+mkdir ../range && cd ../range && grow_registry && grow root --type layer && sg policy set gate.quality.enabled false -q && sg policy set gate.retention.enabled false -q || exit 1
+from=$(git_ rev-parse main) && sg eval --json >before
+grow r1 --type layer --seed 1 && grow r2 --type lora --sites 'grown.*.mlp.*' --rank 2 && sg data add more -q --role select before && grow r3 --type layer --seed 3 || exit 1
+top=$(git_ rev-parse main)
+t 'a range goes in one commit, judged as a whole, and leaves no trace' '
+	sg revert $from.. -m Why. >out && grep -q "^reverted 3 grafts, state" out && grep -q "before they came in, bit by bit" out &&
+	sg eval --json held >now && sg eval --rev $from --json held >before && same before now && is "$(git_ rev-parse main~)" $top &&
+	git_ show -s --format=%B main >msg && grep -q "^revert 3 grafts" msg && is "$(grep -c "^This reverts commit" msg)" 3 &&
+	is "$(git_ ls-tree main grafts/ | wc -l)" 1 && is "$(git_ ls-tree main reverted/ | wc -l)" 3 && sg verify -q && git_ fsck --strict &&
+	fails_with 1 sg revert $from..$top 2>err && grep -q "no graft that is active" err && git_ update-ref refs/heads/main $top
+'
+t 'several at once, by name or by the revision that took them in' '
+	sg revert r2 HEAD -q && git_ show -s --format=%s main | grep -q "^revert 2 grafts" && is "$(git_ ls-tree main grafts/ | wc -l)" 2 && sg accept r2 -q && sg verify -q &&
+	git_ update-ref refs/heads/main $top && sg revert HEAD -q && git_ show -s --format=%s main | grep -q "^revert r3" && git_ update-ref refs/heads/main $top
+'
+t 'all or none' '
+	fails_with 128 sg revert r3 nothing 2>err && grep -q "neither a graft nor a revision" err && is "$(git_ rev-parse main)" $top &&
+	fails_with 1 sg revert $from r3 2>err && grep -q "took in no graft that is active" err && is "$(git_ rev-parse main)" $top &&
+	fails_with 1 sg revert root r3 2>err && grep -q "are required by [0-9a-f]* (r2)" err && is "$(git_ rev-parse main)" $top &&
+	sg revert --cascade root r3 >out && grep -q "^reverted 2 grafts and 1 that requires them" out && git_ update-ref refs/heads/main $top
+'
+t 'a merge is reverted as a whole' '
+	git_ branch dev $from && sg checkout -q dev && grow d1 --type layer --seed 5 && grow d2 --type layer --seed 6 && sg checkout -q main && sg merge --both -q dev &&
+	sg revert HEAD >out && grep -q "^reverted 2 grafts" out && is "$(git_ show -s --format="%(trailers:key=Sg-State,valueonly)" main)" "$(git_ show -s --format="%(trailers:key=Sg-State,valueonly)" $top)" &&
+	sg verify -q && git_ update-ref refs/heads/main $top
+'
+t 'an accept does not go by a report that knows fewer sets' '
+	sg revert r3 -q && head -40 book.txt | sed "s/^/more /" >more.txt && sg data add kept -q --role retain --split line more.txt && sg accept r3 -q && sg verify -q &&
+	git_ update-ref refs/heads/main $top
+'
+cd ../work || exit 1
 done_
