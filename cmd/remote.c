@@ -52,7 +52,7 @@ static int list(struct sg_ctx *ctx, int argc, char **argv)
 	return rc;
 }
 
-/* What was done, as the list shows it. */
+/* What was done. */
 static int tell(struct sg_ctx *ctx, const char *did, const char *name, const char *url)
 {
 	struct sg_jsonw *w;
@@ -69,9 +69,19 @@ static int tell(struct sg_ctx *ctx, const char *did, const char *name, const cha
 
 static int add(struct sg_ctx *ctx, int argc, char **argv)
 {
+	struct sg_remotes l = { 0 };
+	const char *url = "";
+	int rc;
+
 	(void)argc;
 	SG_TRY(sg_share_add(ctx->repo, argv[0], argv[1]));
-	return tell(ctx, "added", argv[0], argv[1]);
+	SG_TRY(sg_share_remotes(&l, ctx->repo));
+	for (size_t i = 0; i < l.n; i++)	/* as the list shows it */
+		if (!strcmp(l.remote[i].name, argv[0]))
+			url = l.remote[i].url;
+	rc = tell(ctx, "added", argv[0], url);
+	sg_remotes_release(&l);
+	return rc;
 }
 
 static int drop(struct sg_ctx *ctx, int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "sg_repo.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "registry/remote.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -40,9 +41,16 @@ const char *sg_repo_dir(const struct sg_repo *r)
 	return sg_registry_dir(r->reg);
 }
 
+/* A URL may have a password in it, which is kept and used but not shown. */
 int sg_config_get(char **out, struct sg_repo *r, const char *key)
 {
-	return sg_registry_config_get(out, r->reg, key);
+	char *value;
+	int rc;
+
+	SG_TRY(sg_registry_config_get(&value, r->reg, key));
+	rc = sg_url_mask_text(out, value);
+	free(value);
+	return rc;
 }
 
 int sg_config_set(struct sg_repo *r, const char *key, const char *value)
@@ -52,7 +60,23 @@ int sg_config_set(struct sg_repo *r, const char *key, const char *value)
 
 int sg_config_list(struct sg_names *out, struct sg_repo *r)
 {
-	return sg_registry_config_list(out, r->reg, "");
+	struct sg_names l = { 0 };
+	int rc = sg_registry_config_list(&l, r->reg, "");
+
+	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
+		char *shown;
+
+		rc = sg_url_mask_text(&shown, l.name[i]);
+		if (rc < 0)
+			break;
+		free(l.name[i]);
+		l.name[i] = shown;
+	}
+	if (rc < 0)
+		sg_names_release(&l);
+	else
+		*out = l;
+	return rc;
 }
 
 char *sg_repo_path(const struct sg_repo *r, const char *name)

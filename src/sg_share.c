@@ -12,6 +12,17 @@ const char *const sg_waiting[] = { "cand", "deferred", "rejected", NULL };
 
 /* --- remotes ------------------------------------------------------------------ */
 
+static int shown_url(char **out, struct sg_repo *r, const char *remote)
+{
+	char *url;
+	int rc;
+
+	SG_TRY(sg_remote_url(&url, r->reg, remote));
+	rc = sg_url_mask(out, url);
+	free(url);
+	return rc;
+}
+
 int sg_share_remotes(struct sg_remotes *out, struct sg_repo *r)
 {
 	struct sg_remotes l = { 0 };
@@ -23,7 +34,7 @@ int sg_share_remotes(struct sg_remotes *out, struct sg_repo *r)
 		if (rc < 0)
 			break;
 		l.remote[l.n] = (struct sg_remote_line){ .name = sg_strdup(names.name[i]) };
-		rc = l.remote[l.n].name ? sg_remote_url(&l.remote[l.n].url, r->reg, names.name[i]) : -SG_E_NOMEM;
+		rc = l.remote[l.n].name ? shown_url(&l.remote[l.n].url, r, names.name[i]) : -SG_E_NOMEM;
 		l.n++;
 	}
 	sg_names_release(&names);
@@ -85,7 +96,7 @@ int sg_shared_add(struct sg_shared *s, const char *from, const char *to, const s
 int sg_shared_remote(struct sg_shared *s, struct sg_repo *r, const char *remote)
 {
 	SG_TRY((s->remote = sg_strdup(remote)) ? 0 : -SG_E_NOMEM);
-	return sg_remote_url(&s->url, r->reg, remote);
+	return shown_url(&s->url, r, remote);
 }
 
 void sg_shared_release(struct sg_shared *s)

@@ -24,6 +24,10 @@ need python3 python3 -c 'import json'	# second readers of the formats, in tests
 need zstd tool zstd			# and they need it to read what is packed
 need mandoc tool mandoc			# checks the manual pages
 need xz-utils tool xz			# what the demo is measured against
+need openssh-server test -x /usr/sbin/sshd	# remotes are tried against real servers
+need nginx-light test -x /usr/sbin/nginx
+need fcgiwrap test -x /usr/sbin/fcgiwrap
+need openssl tool openssl
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
@@ -54,4 +58,16 @@ trap 'rm -f "$log"' EXIT
 try () { "$@" </dev/null >"$log" 2>&1 || { cat "$log" >&2; return 1; }; }
 try apt-get update -qq || exit 1
 fill
+# The servers are started by the tests, for the tests: not by their packages.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+	trap 'rm -f "$log" $policy' EXIT
+fi
 try apt-get install -y -qq --no-install-recommends $missing || exit 1
+if command -v systemctl >/dev/null 2>&1; then
+	for unit in openssh-server:ssh nginx-light:nginx fcgiwrap:fcgiwrap.socket fcgiwrap:fcgiwrap; do
+		case " $missing " in *" ${unit%%:*} "*) systemctl disable "${unit#*:}" >/dev/null 2>&1 ;; esac
+	done
+fi
+exit 0

@@ -19,28 +19,43 @@ static const char *const local_env[] = {
 	"GIT_SHALLOW_FILE", "GIT_COMMON_DIR", "GIT_PROTOCOL", "GIT_QUARANTINE_PATH", "SG_DIR",
 };
 
-static bool is_local(const char *var)
+static bool is_local(const char *var, bool git)
 {
 	for (size_t i = 0; i < SG_LEN(local_env); i++) {
 		size_t n = strlen(local_env[i]);
 
 		if (!strncmp(var, local_env[i], n) && var[n] == '=')
+			return !git || strncmp(var, "GIT_CONFIG", 10);
+	}
+	return false;
+}
+
+static bool is_set(const char *const *extra, const char *var)
+{
+	for (; extra && *extra; extra++) {
+		size_t n = strcspn(*extra, "=") + 1;
+
+		if (!strncmp(*extra, var, n))
 			return true;
 	}
 	return false;
 }
 
-static char **clean_env(void)
+static char **clean_env(const char *const *extra)
 {
-	size_t n = 0, k = 0;
+	size_t n = 0, m = 0, k = 0;
 	char **env;
 
 	while (environ[n])
 		n++;
-	env = sg_calloc(n + 1, sizeof(*env));
+	while (extra && extra[m])
+		m++;
+	env = sg_calloc(n + m + 1, sizeof(*env));
 	for (size_t i = 0; env && i < n; i++)
-		if (!is_local(environ[i]))
+		if (!is_local(environ[i], extra != NULL) && !is_set(extra, environ[i]))
 			env[k++] = environ[i];
+	for (size_t i = 0; env && i < m; i++)
+		env[k++] = (char *)(uintptr_t)extra[i];
 	return env;
 }
 
@@ -64,12 +79,12 @@ static void shut(int *fd)
 	*fd = -1;
 }
 
-static int spawn(struct sg_child *c, const char *const *argv, int in, int out)
+static int spawn(struct sg_child *c, const char *const *argv, const char *const *extra, int in, int out)
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
 	sigset_t def;
-	char **env = clean_env();
+	char **env = clean_env(extra);
 	pid_t pid;
 	int err;
 
@@ -98,6 +113,11 @@ static int spawn(struct sg_child *c, const char *const *argv, int in, int out)
 
 int sg_child_start(struct sg_child *c, const char *const *argv)
 {
+	return sg_child_start_git(c, argv, NULL);
+}
+
+int sg_child_start_git(struct sg_child *c, const char *const *argv, const char *const *env)
+{
 	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, rc;
 
 	*c = (struct sg_child){ 0, -1, -1, -1 };
@@ -105,7 +125,7 @@ int sg_child_start(struct sg_child *c, const char *const *argv)
 	if (c->err < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		rc = sg_fail_errno(SG_E_IO, "cannot make a pipe");
 	else
-		rc = spawn(c, argv, in[0], out[1]);
+		rc = spawn(c, argv, env, in[0], out[1]);
 	shut(&in[0]);
 	shut(&out[1]);
 	c->in = in[1];
@@ -213,13 +233,33 @@ int sg_child_write(struct sg_child *c, struct sg_buf *got, size_t max, const voi
 	return 0;
 }
 
-int sg_child_run(struct sg_buf *out, const char *const *argv, const struct sg_buf *in, size_t max)
+/* The line of a program's last words that says why: git puts what the server
+ * said, and hints, around it. */
+static const char *reason(char *err)
+{
+	static const char *const start[] = { "fatal: ", "error: " };
+	char *at = NULL;
+
+	for (size_t i = 0; !at && i < SG_LEN(start); i++) {
+		at = strstr(err, start[i]);
+		while (at && at > err && at[-1] != '\n')
+			at = strstr(at + 1, start[i]);
+		if (at)
+			at += strlen(start[i]);
+	}
+	at = at ? at : err;
+	at[strcspn(at, "\r\n")] = '\0';
+	return *at ? at : "no reason given";
+}
+
+int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
+		 size_t max)
 {
 	struct sg_child c;
-	char err[1024];
+	char err[4096];
 	int rc, status = 0;
 
-	SG_TRY(sg_child_start(&c, argv));
+	SG_TRY(sg_child_start_git(&c, argv, env));
 	sg_buf_clear(out);
 	rc = in && in->len ? sg_child_write(&c, out, max, in->data, in->len) : 0;
 	sg_child_close_in(&c);
@@ -235,8 +275,7 @@ int sg_child_run(struct sg_buf *out, const char *const *argv, const struct sg_bu
 	sg_child_release(&c);
 	if (out->data)
 		out->data[out->len] = '\0';
-	err[strcspn(err, "\n")] = '\0';
 	if (status)
-		return sg_fail(SG_E_ERROR, "'%s' failed: %s", argv[0], *err ? err : "no reason given");
+		return sg_fail(SG_E_ERROR, "'%s' failed: %s", argv[0], reason(err));
 	return rc;
 }

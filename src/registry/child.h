@@ -12,6 +12,9 @@ struct sg_child { int pid, in, out, err; };	/* we write in, we read out */
 
 /* argv ends in NULL; found on PATH. */
 int sg_child_start(struct sg_child *c, const char *const *argv);
+/* The same for a git that is to work on this repository: what the user's environment
+ * says about git's configuration stays, and `env` ("NAME=value" ..., NULL) is put over it. */
+int sg_child_start_git(struct sg_child *c, const char *const *argv, const char *const *env);
 void sg_child_close_in(struct sg_child *c);
 /* Waits; *status is the exit status (128 + signal when killed). The first bytes
  * of its stderr go to err, which has room for n. */
@@ -19,8 +22,9 @@ int sg_child_wait(struct sg_child *c, int *status, char *err, size_t n);
 /* Kill it if it still runs; safe when never started or waited for. */
 void sg_child_release(struct sg_child *c);
 /* Run to the end: `in` (NULL: nothing) on stdin, stdout into out (at most max).
- * A failing program is ERROR with its own words. */
-int sg_child_run(struct sg_buf *out, const char *const *argv, const struct sg_buf *in, size_t max);
+ * A failing program is ERROR with its own words. env as above; NULL: as sg_child_start. */
+int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
+		 size_t max);
 
 /* Write all n bytes to c->in while keeping what comes from c->out in got (at
  * most max bytes of it), so that neither side waits for the other for ever. */

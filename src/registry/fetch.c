@@ -129,7 +129,7 @@ static void plan_release(struct plan *p)
 	*p = (struct plan){ 0 };
 }
 
-static int make_plan(struct plan *p, const struct specs *l, const struct sg_advert *ad, const char *url)
+static int make_plan(struct plan *p, const struct specs *l, const struct sg_advert *ad)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		bool any = l->s[i].optional || strchr(l->s[i].src, '*');
@@ -150,7 +150,7 @@ static int make_plan(struct plan *p, const struct specs *l, const struct sg_adve
 			p->it[p->n++] = it;
 		}
 		if (!any)
-			return sg_fail(SG_E_NOTFOUND, "'%s' has no '%s'", url, l->s[i].src);
+			return sg_fail(SG_E_NOTFOUND, "the other side has no '%s'", l->s[i].src);
 	}
 	return 0;
 }
@@ -295,7 +295,7 @@ static int fetch_from(struct sg_fetch *f, struct sg_registry *r, const char *url
 	SG_TRY(sg_url_parse(&u, url));
 	rc = u.kind == SG_URL_HTTP ? sg_exec_refs(&ad, r, url) : sg_wire_open(&w, &ad, r, "git-upload-pack", &u, url);
 	if (rc >= 0)
-		rc = make_plan(&plan, specs, &ad, url);
+		rc = make_plan(&plan, specs, &ad);
 	if (rc >= 0)
 		rc = bring(&w, r, &u, url, &ad, &plan, progress);
 	for (size_t i = 0; rc >= 0 && i < plan.n; i++)

@@ -1,4 +1,6 @@
 #include "registry/wire.h"
+#include "registry/remote.h"
+#include <stdarg.h>
 
 /*
  * http(s) through the user's git: it has the proxies, the credential helpers and
@@ -7,27 +9,102 @@
  */
 #define LIST_MAX ((size_t)256 << 20)
 
-struct args { struct sg_names l; };
+struct args { struct sg_names l, env; struct sg_login login; };
 
 static int arg(struct args *a, const char *s)
 {
 	return sg_names_add(&a->l, s);
 }
 
+static void args_release(struct args *a)
+{
+	sg_names_release(&a->l);
+	sg_names_release(&a->env);
+	sg_login_release(&a->login);
+}
+
+static const char **vector(const struct sg_names *l)
+{
+	const char **v = sg_calloc(l->n + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < l->n; i++)
+		v[i] = l->name[i];
+	return v;
+}
+
 static int run(struct sg_buf *out, struct args *a, const struct sg_buf *in)
 {
-	const char **argv;
-	int rc;
+	const char **argv = vector(&a->l), **env = vector(&a->env);
+	char *shown = NULL;
+	int rc = argv && env ? sg_child_run(out, argv, env, in, LIST_MAX) : -SG_E_NOMEM;
 
-	SG_TRY(SG_NEW(argv, a->l.n + 1));
-	for (size_t i = 0; i < a->l.n; i++)
-		argv[i] = a->l.name[i];
-	rc = sg_child_run(out, argv, in, LIST_MAX);
+	if (rc < 0 && rc != -SG_E_NOMEM && sg_url_mask_text(&shown, sg_error_message()) >= 0)
+		rc = sg_fail((enum sg_err)-rc, "%s", shown);
+	free(shown);
 	free(argv);
+	free(env);
 	return rc;
 }
 
-static int begin(struct args *a, struct sg_registry *r, const char *verb)
+static int env_add(struct args *a, const char *fmt, ...) SG_PRINTF(2, 3);
+static int env_add(struct args *a, const char *fmt, ...)
+{
+	char *s = NULL;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	n = n < 0 ? -SG_E_NOMEM : sg_names_add(&a->env, s);
+	if (s)
+		explicit_bzero(s, strlen(s));
+	free(s);
+	return n;
+}
+
+/* A setting for this run, behind those that the user's environment has. */
+static int setting(struct args *a, unsigned at, const char *key, const char *value)
+{
+	SG_TRY(env_add(a, "GIT_CONFIG_KEY_%u=%s", at, key));
+	return env_add(a, "GIT_CONFIG_VALUE_%u=%s", at, value);
+}
+
+/* A command line can be read by everybody on the machine, the environment only by
+ * its owner; and a helper that is named for one host is not asked for another
+ * that the server may send us to. */
+static int log_in(struct args *a)
+{
+	static const char helper[] = "!f() { test \"$1\" = get && "
+		"printf 'username=%s\\npassword=%s\\n' \"$SG_HTTP_USER\" \"$SG_HTTP_PASSWORD\" || :; }; f";
+	const char *count = getenv("GIT_CONFIG_COUNT");
+	unsigned at = count ? (unsigned)SG_MIN(strtoul(count, NULL, 10), 10000) : 0;
+	char *key;
+	int rc;
+
+	if (!a->login.user)
+		return 0;
+	key = sg_asprintf("credential.%s.%s", a->login.host, a->login.password ? "helper" : "username");
+	rc = key ? 0 : -SG_E_NOMEM;
+	if (rc >= 0 && a->login.password) {
+		rc = setting(a, at++, "credential.helper", "");	/* what the URL says goes before */
+		if (rc >= 0)
+			rc = setting(a, at++, key, helper);
+		if (rc >= 0)
+			rc = env_add(a, "SG_HTTP_USER=%s", a->login.user);
+		if (rc >= 0)
+			rc = env_add(a, "SG_HTTP_PASSWORD=%s", a->login.password);
+	} else if (rc >= 0) {
+		rc = setting(a, at++, key, a->login.user);
+	}
+	if (rc >= 0)
+		rc = env_add(a, "GIT_CONFIG_COUNT=%u", at);
+	free(key);
+	return rc;
+}
+
+/* The URL that git is to be given is then in a->login.url. */
+static int begin(struct args *a, struct sg_registry *r, const char *verb, const char *url)
 {
 	char *dir = sg_asprintf("--git-dir=%s", r->git_dir);
 	int rc = dir ? arg(a, "git") : -SG_E_NOMEM;
@@ -36,6 +113,14 @@ static int begin(struct args *a, struct sg_registry *r, const char *verb)
 		rc = arg(a, dir);
 	if (rc >= 0)
 		rc = arg(a, verb);
+	if (rc >= 0)
+		rc = env_add(a, "LC_ALL=C");	/* what it says is read here */
+	if (rc >= 0 && !strncmp(url, "http", 4))
+		rc = sg_url_login(&a->login, url);
+	else if (rc >= 0)
+		rc = (a->login.url = sg_strdup(url)) ? 0 : -SG_E_NOMEM;
+	if (rc >= 0)
+		rc = log_in(a);
 	free(dir);
 	return rc;
 }
@@ -70,7 +155,7 @@ int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 {
 	struct args a = { 0 };
 	struct sg_buf out = { 0 };
-	int rc = begin(&a, r, "ls-remote");
+	int rc = begin(&a, r, "ls-remote", url);
 
 	*ad = (struct sg_advert){ 0 };
 	if (rc >= 0)
@@ -78,7 +163,7 @@ int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 	if (rc >= 0)
 		rc = arg(&a, "--");
 	if (rc >= 0)
-		rc = arg(&a, url);
+		rc = arg(&a, a.login.url);
 	if (rc >= 0)
 		rc = run(&out, &a, NULL);
 	for (char *p = out.data, *e; rc >= 0 && p && *p; p = e) {
@@ -88,7 +173,7 @@ int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 		rc = take_ref(ad, p);
 	}
 	sg_buf_release(&out);
-	sg_names_release(&a.l);
+	args_release(&a);
 	if (rc < 0)
 		sg_advert_release(ad);
 	return rc;
@@ -99,12 +184,12 @@ int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names 
 	static const char *const opt[] = { "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", "--" };
 	struct args a = { 0 };
 	struct sg_buf in = { 0 }, out = { 0 };
-	int rc = begin(&a, r, "fetch");
+	int rc = begin(&a, r, "fetch", url);
 
 	for (size_t i = 0; rc >= 0 && i < SG_LEN(opt); i++)
 		rc = arg(&a, opt[i]);
 	if (rc >= 0)
-		rc = arg(&a, url);
+		rc = arg(&a, a.login.url);
 	for (size_t i = 0; rc >= 0 && i < refs->n; i++)
 		rc = sg_buf_fmt(&in, "%s\n", refs->name[i]);
 	if (rc >= 0)
@@ -113,7 +198,7 @@ int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names 
 		git_odb_refresh(r->odb);
 	sg_buf_release(&in);
 	sg_buf_release(&out);
-	sg_names_release(&a.l);
+	args_release(&a);
 	return rc;
 }
 
@@ -171,10 +256,10 @@ int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd
 	struct args a = { 0 };
 	struct sg_buf out = { 0 };
 	bool heard = false;
-	int rc = begin(&a, r, "push");
+	int rc = begin(&a, r, "push", url);
 
 	if (rc >= 0)
-		rc = push_args(&a, url, cmd, n, atomic);
+		rc = push_args(&a, a.login.url, cmd, n, atomic);
 	for (size_t i = 0; i < n; i++)
 		cmd[i].rc = -SG_E_ERROR;
 	if (rc >= 0)
@@ -190,6 +275,6 @@ int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd
 		}
 	}
 	sg_buf_release(&out);
-	sg_names_release(&a.l);
+	args_release(&a);
 	return heard ? 0 : rc;
 }

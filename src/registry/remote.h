@@ -18,6 +18,11 @@ int sg_remote_list(struct sg_names *out, struct sg_registry *r);
 /* URL of a configured remote, or the argument itself when it is no such name. */
 int sg_remote_url(char **out, struct sg_registry *r, const char *remote);
 bool sg_remote_name_ok(const char *name);
+/* A URL, or a text with URLs in it, as it may be shown: *** for a password, and for
+ * all that stands before the host in http(s), where a name may be a token. Every
+ * message of this layer is so already. */
+int sg_url_mask(char **out, const char *url);
+int sg_url_mask_text(char **out, const char *text);
 
 /* Refs of the other side (peeled tags left out); head: what its HEAD points at,
  * yours, NULL when not said. */

@@ -1,116 +1,13 @@
 #include "registry/wire.h"
 #include "base/hash.h"
 #include "registry/registry.h"
+#include "registry/remote.h"
 #include <ctype.h>
 #include <stdarg.h>
 
 #define LINE_MAX_ 65520
 #define REFS_MAX 2000000		/* what another side may advertise */
 #define UNREAD_MAX ((size_t)16 << 20)	/* said while we write */
-
-/* ---- where ---- */
-
-/* A project folder, its .sg, or anything that git itself understands. */
-static int find_repo(char **out, const char *path)
-{
-	static const char *const inside[] = { ".sg/registry.git", "registry.git" };
-	char *p;
-
-	for (size_t i = 0; i < SG_LEN(inside); i++) {
-		p = sg_path_join(path, inside[i]);
-		if (!p)
-			return -SG_E_NOMEM;
-		if (sg_dir_exists(p)) {
-			*out = p;
-			return 0;
-		}
-		free(p);
-	}
-	if (!sg_dir_exists(path))
-		return sg_fail(SG_E_NOTFOUND, "there is no repository at '%s'", path);
-	p = realpath(path, NULL);
-	if (!p)
-		return sg_fail_errno(SG_E_IO, "cannot find '%s'", path);
-	*out = p;
-	return 0;
-}
-
-/* [user@]host[:port]; a host that looks like an option would be one to ssh. */
-static int take_host(struct sg_url *u, const char *s, size_t n, bool port)
-{
-	const char *colon = NULL, *close = s[0] == '[' ? memchr(s, ']', n) : NULL;
-
-	if (port)
-		colon = close ? (close + 1 < s + n && close[1] == ':' ? close + 1 : NULL) : memchr(s, ':', n);
-	u->host = sg_strndup(close ? s + 1 : s, close ? (size_t)(close - s) - 1 : colon ? (size_t)(colon - s) : n);
-	if (!u->host)
-		return -SG_E_NOMEM;
-	if (colon) {
-		u->port = sg_strndup(colon + 1, (size_t)(s + n - colon) - 1);
-		if (!u->port)
-			return -SG_E_NOMEM;
-		if (!*u->port || u->port[strspn(u->port, "0123456789")])
-			return sg_fail(SG_E_ERROR, "bad port in a URL: '%s'", u->port);
-	}
-	if (!*u->host || *u->host == '-')
-		return sg_fail(SG_E_ERROR, "bad host in a URL: '%s'", u->host);
-	return 0;
-}
-
-static int take_ssh(struct sg_url *u, const char *rest, const char *slash, bool port)
-{
-	u->kind = SG_URL_SSH;
-	SG_TRY(take_host(u, rest, (size_t)(slash - rest) - !port, port));
-	/* ssh://host/~user/x is ~user/x over there */
-	u->path = sg_strdup(port && slash[0] == '/' && slash[1] == '~' ? slash + 1 : slash);
-	if (!u->path)
-		return -SG_E_NOMEM;
-	return *u->path && *u->path != '-' ? 0 : sg_fail(SG_E_ERROR, "bad path in a URL: '%s'", u->path);
-}
-
-static int parse_url(struct sg_url *u, const char *url)
-{
-	const char *scheme = strstr(url, "://"), *rest = scheme ? scheme + 3 : url;
-	const char *colon = strchr(url, ':'), *slash;
-
-	if (!strncmp(url, "file://", 7))
-		return find_repo(&u->path, rest);
-	if (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8)) {
-		u->kind = SG_URL_HTTP;
-		u->path = sg_strdup(url);
-		return u->path ? 0 : -SG_E_NOMEM;
-	}
-	if (!strncmp(url, "ssh://", 6) || !strncmp(url, "git+ssh://", 10)) {
-		slash = strchr(rest, '/');
-		return slash ? take_ssh(u, rest, slash, true) : sg_fail(SG_E_ERROR, "no path in '%s'", url);
-	}
-	if (scheme)
-		return sg_fail(SG_E_UNSUPPORTED, "cannot talk to '%s': unknown kind of URL", url);
-	slash = strchr(url, '/');
-	if (colon && (!slash || colon < slash) && !sg_file_exists(url))
-		return take_ssh(u, url, colon + 1, false);
-	return find_repo(&u->path, url);
-}
-
-int sg_url_parse(struct sg_url *out, const char *url)
-{
-	struct sg_url u = { 0 };
-	int rc = parse_url(&u, url);
-
-	if (rc < 0)
-		sg_url_release(&u);
-	else
-		*out = u;
-	return rc;
-}
-
-void sg_url_release(struct sg_url *u)
-{
-	free(u->host);
-	free(u->port);
-	free(u->path);
-	*u = (struct sg_url){ 0 };
-}
 
 /* ---- start ---- */
 
@@ -356,10 +253,12 @@ int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r,
 {
 	int rc;
 
-	*w = (struct sg_wire){ .child = { 0, -1, -1, -1 }, .url = url };
+	*w = (struct sg_wire){ .child = { 0, -1, -1, -1 } };
 	*ad = (struct sg_advert){ 0 };
-	SG_TRY(start(&w->child, r, service, u));
-	rc = sg_advert_read(ad, w);
+	SG_TRY(sg_url_mask(&w->url, url));
+	rc = start(&w->child, r, service, u);
+	if (rc >= 0)
+		rc = sg_advert_read(ad, w);
 	if (rc < 0) {
 		rc = sg_wire_fail(w, rc);
 		sg_advert_release(ad);
@@ -429,4 +328,6 @@ void sg_wire_release(struct sg_wire *w)
 {
 	sg_child_release(&w->child);
 	sg_buf_release(&w->in);
+	free(w->url);
+	w->url = NULL;
 }

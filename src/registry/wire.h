@@ -17,11 +17,17 @@ struct sg_url { enum sg_url_kind kind; char *host, *port, *path; };	/* HTTP: pat
 int sg_url_parse(struct sg_url *out, const char *url);
 void sg_url_release(struct sg_url *u);
 
+/* An http(s) URL in the parts that git is told apart: without what stands before
+ * the host; scheme and host alone; name and password decoded, NULL when not said. */
+struct sg_login { char *url, *host, *user, *password; };
+int sg_url_login(struct sg_login *out, const char *url);
+void sg_login_release(struct sg_login *l);
+
 struct sg_wire {
 	struct sg_child child;
 	struct sg_buf in;		/* read, not used up: from at on */
 	size_t at;
-	const char *url;		/* for messages, borrowed */
+	char *url;			/* for messages: masked */
 };
 
 /* What the other side says first. */

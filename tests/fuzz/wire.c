@@ -6,7 +6,7 @@ int sg_fuzz_wire(const uint8_t *data, size_t n);
 /* What another side may say: its refs, then packets of side-bands. */
 int sg_fuzz_wire(const uint8_t *data, size_t n)
 {
-	struct sg_wire w = { .child = { 0, -1, -1, -1 }, .url = "fuzz" };
+	struct sg_wire w = { .child = { 0, -1, -1, -1 }, .url = sg_strdup("fuzz") };
 	struct sg_advert ad = { 0 };
 	struct sg_buf b = { 0 };
 	int rc = sg_buf_add(&w.in, data, n);

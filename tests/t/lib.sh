@@ -12,7 +12,8 @@
 SG=${SG:-$(cd "${0%/*}/../.." && pwd)/build/latest/sg}
 SG_TOP=${SG_TOP:-$(cd "${0%/*}/../.." && pwd)}
 here=$(mktemp -d "${TMPDIR:-/tmp}/sg-t.XXXXXX") && cd "$here" || exit 1
-trap 'cd /; rm -rf "$here"' EXIT
+at_exit_ () { :; }		# what a test started and must end
+trap 'at_exit_; cd /; rm -rf "$here"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir home work && cd work || exit 1
