@@ -183,6 +183,22 @@ int sg_reject(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const
 int sg_defer(char id[SG_SHA256_HEX], struct sg_repo *r, const char *cand, const char *message);
 void sg_verdict_info_release(struct sg_verdict_info *v);
 
+/* Approvals of a candidate: of the receipt that judged it on HEAD's stack under HEAD's policy. */
+struct sg_approved {
+	char graft[SG_SHA256_HEX], state[SG_SHA256_HEX];
+	char *name;			/* may be NULL */
+	struct sg_names by;		/* signers of the policy who approved */
+	struct sg_names open;		/* those who have not */
+	struct sg_names required;	/* those of them who must */
+	uint64_t needed;
+	bool enough, again;		/* again: this user's was there already */
+	bool look;
+};
+/* Signs one with the user's key, which must be that of a signer; look: only tells what
+ * there is. REFUSED: nothing to approve, or nobody to. */
+int sg_approve(struct sg_approved *out, struct sg_repo *r, const char *cand, bool look);
+void sg_approved_release(struct sg_approved *a);
+
 /* The value in force of one key, added to *out (NOTFOUND: no such key); all of
  * them, as "key=value" lines. */
 int sg_policy_value(struct sg_buf *out, struct sg_repo *r, const char *rev, const char *key);

@@ -85,7 +85,7 @@ static int take_up(struct sg_shared *s, struct sg_repo *r, const struct sg_ref *
 	return rc;
 }
 
-/* A report has one writer, so its own refs only ever go forward. */
+/* A report has one writer, and so has an approval, so its own refs only ever go forward. */
 static int take_report(struct sg_shared *s, struct sg_repo *r, const struct sg_ref *there, const char *from, const char *to)
 {
 	struct sg_oid here = { { 0 } };
@@ -107,7 +107,7 @@ static int adopt_one(struct sg_shared *s, struct sg_repo *r, const struct sg_ref
 
 	if (rc >= 0 && slash) {
 		snprintf(family, sizeof(family), "%.*s", (int)SG_MIN((size_t)(slash - name), sizeof(family) - 1), name);
-		if (!strcmp(family, "report"))
+		if (!strcmp(family, "report") || !strcmp(family, "approve"))
 			rc = take_report(s, r, there, from, from);
 		for (size_t i = 0; rc >= 0 && sg_waiting[i]; i++)
 			if (!strcmp(family, sg_waiting[i]))

@@ -5,6 +5,7 @@
  * Only then the line moves: old grafts out, the new base in, in one commit.
  */
 #include "sg_repo.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "graft/consolidate.h"
@@ -352,7 +353,7 @@ static int put_verdict(struct sg_change *c, const struct merge *m, const struct 
 		rc = sg_tree_put_data(c->tree, c->pack, path, json.data, json.len);
 	snprintf(path, sizeof(path), "grafts/%.16s/receipt.mp", g->id);
 	if (rc >= 0)
-		rc = sg_tree_put_data(c->tree, c->pack, path, receipt->data, receipt->len);
+		rc = sg_receipt_put(c, path, receipt);
 	sg_buf_release(&json);
 	return rc;
 }
@@ -493,7 +494,7 @@ static int put_lineage(struct sg_change *c, const struct merge *m, const struct 
 		rc = sg_tree_put_data(c->tree, c->pack, path, json.data, json.len);
 	snprintf(path, sizeof(path), "consolidated/%.16s.mp", m->t.receipt.candidate);
 	if (rc >= 0 && m->measured)
-		rc = sg_tree_put_data(c->tree, c->pack, path, receipt->data, receipt->len);
+		rc = sg_receipt_put(c, path, receipt);
 	sg_buf_release(&json);
 	return rc;
 }

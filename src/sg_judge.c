@@ -4,6 +4,7 @@
  * candidate into the line and takes the receipt along.
  */
 #include "sg_repo.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "gate/gate.h"
@@ -242,7 +243,7 @@ int sg_report_keep(struct sg_repo *r, const struct sg_receipt *p, const struct s
 	if (rc >= 0)
 		rc = sg_change_begin_at(&c, r, about);
 	if (rc >= 0)
-		rc = sg_tree_put_data(c.tree, c.pack, "receipt.mp", bytes.data, bytes.len);
+		rc = sg_receipt_put(&c, "receipt.mp", &bytes);
 	if (rc >= 0)
 		rc = sg_change_done_ref(&c, NULL, ref, n > 1 ? &old : NULL, parents, n, m.data);
 	sg_change_release(&c);
@@ -279,7 +280,7 @@ static bool sets_serve(const struct judge *j, const struct sg_receipt *p)
 
 /* Reads a report's receipt when it speaks of the present stack on the present sets
  * under the present policy. */
-static bool report_serves(struct judge *j, const struct sg_oid *oid)
+static bool report_serves(struct sg_receipt *out, struct judge *j, const struct sg_oid *oid)
 {
 	struct sg_buf b = { 0 };
 	struct sg_receipt p = { 0 };
@@ -290,24 +291,72 @@ static bool report_serves(struct judge *j, const struct sg_oid *oid)
 
 	sg_buf_release(&b);
 	if (yes)
-		j->t.receipt = p;
+		*out = p;
 	else
 		sg_receipt_release(&p);
 	return yes;
 }
 
+static int count_approvals(struct judge *j, const struct sg_receipt *p)
+{
+	struct sg_approvals a = { 0 };
+	int rc = j->t.policy.n_signers ? sg_approvals_waiting(&a, j->r, p, &j->t.policy) : 0, n = (int)a.n;
+
+	sg_approvals_release(&a);
+	return rc < 0 ? rc : n;
+}
+
+/* Of several that serve, the one that most signers approved. */
 static int find_report(struct judge *j, bool *found)
 {
 	struct sg_refs l = { 0 };
 	char prefix[64];
-	int rc;
+	int rc, best = -1;
 
 	snprintf(prefix, sizeof(prefix), "refs/sg/report/%.16s/", j->cand.id);
 	rc = sg_ref_list(&l, j->r->reg, prefix);
 	*found = false;
-	for (size_t i = 0; rc >= 0 && !*found && i < l.n; i++)
-		*found = report_serves(j, &l.ref[i].oid);
+	for (size_t i = 0; rc >= 0 && i < l.n; i++) {
+		struct sg_receipt p = { 0 };
+
+		if (!report_serves(&p, j, &l.ref[i].oid))
+			continue;
+		rc = count_approvals(j, &p);
+		if (rc > best) {
+			struct sg_receipt worse = j->t.receipt;
+
+			j->t.receipt = p;
+			p = worse;
+			best = rc;
+			*found = true;
+		}
+		sg_receipt_release(&p);
+	}
 	sg_refs_release(&l);
+	return rc;
+}
+
+int sg_judged_receipt(struct sg_receipt *out, struct sg_found *cand, struct sg_policy *policy, struct sg_repo *r,
+		      const char *word)
+{
+	struct judge j = { .r = r };
+	bool found = false;
+	int rc = open_judge(&j, word, 0);
+
+	if (rc >= 0)
+		rc = find_report(&j, &found);
+	if (rc >= 0 && !found)
+		rc = sg_fail(SG_E_NOTFOUND, "graft %.16s was not judged on this stack under this policy; 'sg validate' does",
+			     j.cand.id);
+	if (rc >= 0) {
+		*out = j.t.receipt;
+		*policy = j.t.policy;
+		*cand = j.cand;
+		j.t.receipt = (struct sg_receipt){ 0 };
+		j.t.policy = (struct sg_policy){ 0 };
+		j.cand = (struct sg_found){ 0 };
+	}
+	close_judge(&j);
 	return rc;
 }
 
@@ -377,7 +426,7 @@ static int forget_revert(struct sg_change *c, const struct judge *j)
 }
 
 /* grafts/<id16> of the candidate, with its receipt. */
-static int accept_tree(struct sg_change *c, const struct judge *j)
+static int accept_tree(struct sg_change *c, const struct judge *j, const struct sg_approvals *a)
 {
 	struct sg_buf bytes = { 0 }, json = { 0 };
 	struct sg_oid folder;
@@ -398,7 +447,9 @@ static int accept_tree(struct sg_change *c, const struct judge *j)
 		rc = sg_accept_json(&json, &j->t.receipt, j->cand.name, sha);
 	snprintf(path, sizeof(path), "grafts/%.16s/receipt.mp", j->cand.id);
 	if (rc >= 0)
-		rc = sg_tree_put_data(c->tree, c->pack, path, bytes.data, bytes.len);
+		rc = sg_receipt_put(c, path, &bytes);
+	if (rc >= 0)
+		rc = sg_approvals_put(c, a, &j->t.receipt, sha);
 	snprintf(path, sizeof(path), "grafts/%.16s/accept.json", j->cand.id);
 	if (rc >= 0)
 		rc = sg_tree_put_data(c->tree, c->pack, path, json.data, json.len);
@@ -407,16 +458,38 @@ static int accept_tree(struct sg_change *c, const struct judge *j)
 	return rc;
 }
 
+/* What the policy asks for of approvals, where the line is protected; said before
+ * anything is made. */
+static int gather_approvals(struct sg_approvals *a, const struct judge *j)
+{
+	char *branch = NULL;
+	int rc = 0;
+
+	if (!j->t.policy.n_signers)
+		return 0;
+	rc = sg_trust_branch(&branch, j->r);
+	if (rc >= 0)
+		rc = sg_approvals_waiting(a, j->r, &j->t.receipt, &j->t.policy);
+	if (rc >= 0 && sg_policy_protects(&j->t.policy, branch))
+		rc = sg_approvals_suffice(a, &j->t.policy, j->cand.id);
+	free(branch);
+	return rc;
+}
+
 static int take_in(struct judge *j, const char *body)
 {
 	struct sg_change c = { 0 };
+	struct sg_approvals a = { 0 };
 	struct sg_buf m = { 0 };
-	int rc = sg_change_begin(&c, j->r);
+	int rc = gather_approvals(&a, j);
+
+	if (rc >= 0)
+		rc = sg_change_begin(&c, j->r);
 
 	if (rc >= 0 && !sg_oid_eq(&c.head, &j->view.commit))
 		rc = sg_fail(SG_E_BUSY, "the line moved while the candidate was judged; accept it again");
 	if (rc >= 0)
-		rc = accept_tree(&c, j);
+		rc = accept_tree(&c, j, &a);
 	if (rc >= 0)
 		rc = accept_message(&m, j, body);
 	if (rc >= 0)
@@ -426,7 +499,20 @@ static int take_in(struct judge *j, const char *body)
 	if (rc >= 0 && j->cand.ref)
 		(void)sg_ref_delete(j->r->reg, j->cand.ref, &j->cand.commit);
 	sg_change_release(&c);
+	sg_approvals_release(&a);
 	sg_buf_release(&m);
+	return rc;
+}
+
+/* Measuring is not begun for a commit that could not be made. */
+static int check_ready(const struct judge *j)
+{
+	char *ref = NULL;
+	int rc = sg_head_get(&ref, j->r->reg);
+
+	if (rc >= 0)
+		rc = sg_trust_ready(j->r, ref, &j->view.commit);
+	free(ref);
 	return rc;
 }
 
@@ -437,6 +523,8 @@ static int accept_judged(struct sg_verdict_info *out, struct judge *j, const cha
 	bool found = false;
 	int rc = open_judge(j, word, 0);
 
+	if (rc >= 0)
+		rc = check_ready(j);
 	if (rc >= 0)
 		rc = find_report(j, &found);
 	if (rc >= 0 && !found) {

@@ -5,6 +5,7 @@
  * merged/<state16>.mp; of a merge that was not made it is kept among the reports.
  */
 #include "sg_merge.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "gate/gate.h"
@@ -272,7 +273,7 @@ static int put_evidence(struct sg_change *c, const struct merge *m)
 			rc = sg_sha256_hex(sha, receipt.data, receipt.len);
 		snprintf(path, sizeof(path), "merged/%.16s.mp", m->info.state);
 		if (rc >= 0)
-			rc = sg_tree_put_data(c->tree, c->pack, path, receipt.data, receipt.len);
+			rc = sg_receipt_put(c, path, &receipt);
 	}
 	if (rc >= 0)
 		rc = merge_json(&json, m, sha);
@@ -432,6 +433,8 @@ static int forward(struct merge *m)
 	if (m->o->dry_run)
 		return 0;
 	rc = sg_head_get(&head, m->r->reg);
+	if (rc >= 0 && !strncmp(head, "refs/heads/", 11))
+		rc = sg_trust_line(m->r, head + 11, &m->view[OURS].commit, &m->view[THEIRS].commit);
 	if (rc >= 0)
 		rc = (text = sg_asprintf("merge %s: fast-forward", branch_word(m->o->rev))) ? 0 : -SG_E_NOMEM;
 	if (rc >= 0)

@@ -1,5 +1,6 @@
 /* Opening, making, and finding one's way in a registry. */
 #include "sg_repo.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "registry/remote.h"
@@ -150,6 +151,8 @@ int sg_change_begin(struct sg_change *c, struct sg_repo *r)
 	if (rc == -SG_E_NOTFOUND)
 		rc = 0;
 	if (rc >= 0)
+		rc = sg_trust_ready(r, c->ref, &c->head);
+	if (rc >= 0)
 		rc = sg_packer_open(&c->pack, r->reg);
 	if (rc >= 0)
 		rc = sg_tree_edit(&c->tree, r->reg, sg_oid_is_zero(&c->head) ? NULL : &c->head);
@@ -171,6 +174,20 @@ int sg_change_begin_at(struct sg_change *c, struct sg_repo *r, const struct sg_o
 	return rc;
 }
 
+/* What is not to stand on a protected branch is not put there, whoever made it. */
+static int check_trust(struct sg_repo *r, const char *ref, const struct sg_oid *commit)
+{
+	struct sg_commit c = { 0 };
+	int rc;
+
+	if (strncmp(ref, "refs/heads/", 11))
+		return 0;
+	SG_TRY(sg_commit_read(&c, r->reg, commit));
+	rc = sg_trust_commit(r, ref + 11, &c, NULL);
+	sg_commit_release(&c);
+	return rc;
+}
+
 int sg_change_done_ref(struct sg_change *c, struct sg_oid *out, const char *ref, const struct sg_oid *old,
 		       const struct sg_oid *parents, size_t n_parents, const char *message)
 {
@@ -181,6 +198,7 @@ int sg_change_done_ref(struct sg_change *c, struct sg_oid *out, const char *ref,
 	SG_TRY(sg_tree_write(&tree, c->tree, c->pack));
 	SG_TRY(sg_commit_make(&commit, c->r->reg, c->pack, &tree, parents, n_parents, message));
 	SG_TRY(sg_packer_commit(c->pack));
+	SG_TRY(check_trust(c->r, ref, &commit));
 	subject = sg_commit_subject(message);
 	rc = subject ? sg_ref_set(c->r->reg, ref, &commit, old, subject) : -SG_E_NOMEM;
 	free(subject);

@@ -29,10 +29,11 @@ SG_C_BEGIN
  *	base/config.json, base/tokenizer.json, base/data/<tensor>/0000 (embedded only)
  *	policy
  *	data/<name>.json, data/<name>.docs
- *	grafts/<id16>/graft.json train.json accept.json receipt.mp data/<tensor>/0000
- *	reverted/<id16>/effect.json receipt.mp
- *	consolidated/<state16>.json <state16>.mp
- *	merged/<state16>.json <state16>.mp
+ *	grafts/<id16>/graft.json train.json accept.json receipt.mp receipt.sig data/<tensor>/0000
+ *	grafts/<id16>/approval.json approvals/<key16>.sig
+ *	reverted/<id16>/effect.json receipt.mp receipt.sig
+ *	consolidated/<state16>.json <state16>.mp <state16>.sig
+ *	merged/<state16>.json <state16>.mp <state16>.sig
  * Local, beside registry.git: data/<sha256>.tokens, jobs/<recipe id>.state
  */
 struct sg_repo {
@@ -222,6 +223,11 @@ int sg_message_metrics(struct sg_buf *m, const struct sg_receipt *p);
 /* sg_accept() of a graft that another line accepted (sg_judge.c). Takes over *f. */
 int sg_accept_found(struct sg_verdict_info *out, struct sg_repo *r, struct sg_found *f, const char *message,
 		    const struct sg_progress *progress);
+
+/* The receipt that judged a candidate on HEAD's stack under HEAD's policy, the candidate
+ * and the policy; of several the one that most signers approved. NOTFOUND: not judged. */
+int sg_judged_receipt(struct sg_receipt *out, struct sg_found *cand, struct sg_policy *policy, struct sg_repo *r,
+		      const char *word);
 
 /* --- plain weights (sg_consolidate.c) ---------------------------------------- */
 

@@ -4,6 +4,7 @@
  * that composition they must come back bit by bit.
  */
 #include "sg_repo.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -394,7 +395,7 @@ static int put_effect(struct sg_change *c, const struct revert *v, const struct 
 			rc = sg_sha256_hex(sha, receipt.data, receipt.len);
 		snprintf(path, sizeof(path), "reverted/%.16s/receipt.mp", t->id);
 		if (rc >= 0)
-			rc = sg_tree_put_data(c->tree, c->pack, path, receipt.data, receipt.len);
+			rc = sg_receipt_put(c, path, &receipt);
 	}
 	if (rc >= 0)
 		rc = effect_json(&json, v, t, sha);

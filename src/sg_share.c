@@ -271,10 +271,15 @@ static int add_word(struct list *l, const char *word)
 	if (rc >= 0 && colon)
 		rc = (to = full_name(ref, colon + 1)) ? 0 : -SG_E_NOMEM;
 	/* a candidate takes along what was said of it */
-	if (rc >= 0 && !colon && !strncmp(ref, "refs/sg/", 8) && strncmp(ref, "refs/sg/report/", 15)) {
-		reports = sg_asprintf("refs/sg/report/%s/", strrchr(ref, '/') + 1);
-		rc = reports ? add_all(l, reports) : -SG_E_NOMEM;
-		free(reports);
+	if (rc >= 0 && !colon && !strncmp(ref, "refs/sg/", 8) && strncmp(ref, "refs/sg/report/", 15) &&
+	    strncmp(ref, "refs/sg/approve/", 16)) {
+		static const char *const said[] = { "report", "approve" };
+
+		for (size_t i = 0; rc >= 0 && i < SG_LEN(said); i++) {
+			reports = sg_asprintf("refs/sg/%s/%s/", said[i], strrchr(ref, '/') + 1);
+			rc = reports ? add_all(l, reports) : -SG_E_NOMEM;
+			free(reports);
+		}
 	}
 	if (rc >= 0)
 		rc = add_ref(l, ref, to);
@@ -388,6 +393,7 @@ static int add_candidates(struct list *l)
 		snprintf(prefix, sizeof(prefix), "refs/sg/%s/", sg_waiting[i]);
 		SG_TRY(add_all(l, prefix));
 	}
+	SG_TRY(add_all(l, "refs/sg/approve/"));
 	return add_all(l, "refs/sg/report/");
 }
 

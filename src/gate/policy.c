@@ -1,14 +1,16 @@
 /*
  * One table holds every key: where it lies in struct sg_policy, its default as text,
  * its range and the comment that a new policy shows. Reading, writing, listing and
- * the defaults all come from it. [retain "NAME"] repeats, and is read by hand.
+ * the defaults all come from it. [retain "NAME"] and [signer "NAME"] repeat, and are
+ * read by hand.
  */
 #include "gate/policy.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "format/gitconfig.h"
+#include <fnmatch.h>
 
-enum type { BOOL, INT, REAL, WORD };
+enum type { BOOL, INT, REAL, WORD, KEY, NAMES };	/* KEY: a public one; NAMES: globs of branches */
 struct key {
 	const char *gate, *key;
 	enum type type;
@@ -70,7 +72,54 @@ static const struct key retain_keys[] = {
 	{ NULL, "min-docs", INT, offsetof(struct sg_policy_retain, min_docs), NULL, 2, DOCS_MAX, NULL },
 };
 
+static const struct key trust_keys[] = {
+	{ NULL, "signed", BOOL, AT(trust.sign), "true", 0, 0,
+	  "Who may grow this, as soon as there is a [signer \"NAME\"] with a key (an\n"
+	  "ssh-ed25519 one): commits of the protected lines are signed by a signer" },
+	{ NULL, "approvals", INT, AT(trust.approvals), "0", 0, 256,
+	  "so many signers have approved ('sg approve') what is accepted" },
+	{ NULL, "protected", NAMES, AT(trust.protect), "main", 0, 0,
+	  "names of branches, blanks between; * and ? match" },
+};
+
+static const struct key signer_keys[] = {
+	{ NULL, "key", KEY, offsetof(struct sg_policy_signer, key), NULL, 0, 0, NULL },
+	{ NULL, "required", BOOL, offsetof(struct sg_policy_signer, required), NULL, 0, 0, NULL },
+};
+
+#define SIGNERS_MAX 256
 #define RETAIN_MAX 256		/* as many sets as a receipt holds */
+
+/* "ssh-ed25519 AAAA..." into out, a comment behind it left away. The text of such a key
+ * begins with what says its type and length, and has no padding. */
+static bool store_key(char out[SG_POLICY_KEY], const char *value)
+{
+	static const char type[] = "ssh-ed25519 ", head[] = "AAAAC3NzaC1lZDI1NTE5AAAAI";
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *b = value + sizeof(type) - 1;
+	size_t n = SG_POLICY_KEY - sizeof(type);
+
+	if (strncmp(value, type, sizeof(type) - 1) || strncmp(b, head, sizeof(head) - 1) || strspn(b, digits) != n ||
+	    (b[n] && b[n] != ' ') || !strchr("ABCDEFGHIJKLMNOP", b[sizeof(head) - 1]))
+		return false;
+	memcpy(out, value, SG_POLICY_KEY - 1);
+	out[SG_POLICY_KEY - 1] = '\0';
+	return true;
+}
+
+static bool store_names(char out[256], const char *value)
+{
+	size_t n = strlen(value);
+
+	for (size_t i = 0; i < n; i++)
+		if (value[i] < ' ' || strchr("~^:[\\\"\x7f", value[i]))
+			return false;
+	if (n >= 256)
+		return false;
+	memset(out, 0, 256);
+	memcpy(out, value, n);
+	return true;
+}
 
 /* A value into the field at `base`; false: it is none, or out of range. */
 static bool store(void *base, const struct key *k, const char *value)
@@ -82,6 +131,10 @@ static bool store(void *base, const struct key *k, const char *value)
 	switch (k->type) {
 	case BOOL:
 		return sg_gitconfig_bool(value, field);
+	case KEY:
+		return value && store_key(field, value);
+	case NAMES:
+		return value && store_names(field, value);
 	case INT:
 		if (!sg_gitconfig_i64(value, &i) || (double)i < k->lo || (double)i > k->hi)
 			return false;
@@ -124,6 +177,9 @@ static int show(struct sg_buf *out, const void *base, const struct key *k)
 	switch (k->type) {
 	case BOOL:
 		return sg_buf_str(out, *(const bool *)field ? "true" : "false");
+	case KEY:
+	case NAMES:
+		return sg_buf_str(out, field);
 	case INT:
 		memcpy(&i, field, sizeof(i));
 		return sg_buf_fmt(out, "%lld", (long long)i);
@@ -142,6 +198,11 @@ static int bad_value(const struct sg_gitconfig_entry *e, const struct key *k, co
 		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be true or false", what, e->line, e->key);
 	if (k->type == WORD)
 		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be t, bootstrap or sequential", what, e->line, e->key);
+	if (k->type == KEY)
+		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be a public key, ssh-ed25519 AAAA...", what,
+			       e->line, e->key);
+	if (k->type == NAMES)
+		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be names of branches", what, e->line, e->key);
 	return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' must be %s from %g to %g", what, e->line, e->key,
 		       k->type == INT ? "a whole number" : "a number", k->lo, k->hi);
 }
@@ -188,8 +249,64 @@ static int add_retain(struct sg_policy *p, const struct sg_gitconfig_section *s,
 	return 0;
 }
 
+static struct sg_policy_signer *find_signer(const struct sg_policy *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_signers; i++)
+		if (!strcmp(p->signer[i].name, name))
+			return &p->signer[i];
+	return NULL;
+}
+
+/* Names of people, mail addresses as a rule: printable, without blanks. */
+static bool signer_name_ok(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] > '~' || strchr("\"\\,*?!", s[i]))
+			return false;
+	return n && n <= 200;
+}
+
+static int add_signer(struct sg_policy *p, const struct sg_gitconfig_section *s, const char *what)
+{
+	if (find_signer(p, s->sub))
+		return 0;
+	if (!signer_name_ok(s->sub))
+		return sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' is no name of a signer", what, s->line, s->sub);
+	if (p->n_signers >= SIGNERS_MAX)
+		return sg_fail(SG_E_CORRUPT, "'%s' line %u: more than %d signers", what, s->line, SIGNERS_MAX);
+	SG_TRY(SG_GROW(p->signer, p->n_signers, p->cap_signers));
+	p->signer[p->n_signers] = (struct sg_policy_signer){ .name = sg_strdup(s->sub) };
+	if (!p->signer[p->n_signers].name)
+		return -SG_E_NOMEM;
+	p->n_signers++;
+	return 0;
+}
+
+/* Rules that nobody could keep, or that one could keep twice, are refused. */
+static int check_signers(const struct sg_policy *p, const char *what)
+{
+	for (size_t i = 0; i < p->n_signers; i++) {
+		if (!*p->signer[i].key)
+			return sg_fail(SG_E_CORRUPT, "'%s': signer '%s' has no key", what, p->signer[i].name);
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(p->signer[i].key, p->signer[k].key))
+				return sg_fail(SG_E_CORRUPT, "'%s': signers '%s' and '%s' have the same key", what,
+					       p->signer[k].name, p->signer[i].name);
+	}
+	if (p->trust.approvals > (int64_t)p->n_signers)
+		return sg_fail(SG_E_CORRUPT, "'%s': %lld approvals of %zu signers cannot be had", what,
+			       (long long)p->trust.approvals, p->n_signers);
+	return 0;
+}
+
 static int check_section(struct sg_policy *p, const struct sg_gitconfig_section *s, const char *what)
 {
+	if (!strcmp(s->section, "signer") && s->sub)
+		return add_signer(p, s, what);
+	if (!strcmp(s->section, "trust") && !s->sub)
+		return 0;
 	if (!strcmp(s->section, "retain") && s->sub)
 		return add_retain(p, s, what);
 	if (!strcmp(s->section, "gate") && s->sub)
@@ -205,15 +322,25 @@ static int check_section(struct sg_policy *p, const struct sg_gitconfig_section 
 /* Sections are known by now. */
 static int read_entry(struct sg_policy *p, const struct sg_gitconfig_entry *e, const char *what)
 {
-	bool gate = !strcmp(e->section, "gate");
-	struct sg_policy_retain *r = gate ? NULL : find_retain(p, e->sub);
-	const struct key *k = gate ? find_key(keys, SG_LEN(keys), e->sub, e->key)
-				   : find_key(retain_keys, SG_LEN(retain_keys), NULL, e->key);
+	struct sg_policy_retain *r = NULL;
+	const struct key *k;
+	void *to = p;
 
-	if (!k || (!gate && !r))
-		return sg_fail(SG_E_CORRUPT, "'%s' line %u: unknown key '%s' in '%s \"%s\"'", what, e->line,
-			       e->key, e->section, e->sub);
-	if (!store(gate ? (void *)p : (void *)r, k, e->value))
+	if (!strcmp(e->section, "gate")) {
+		k = find_key(keys, SG_LEN(keys), e->sub, e->key);
+	} else if (!strcmp(e->section, "trust")) {
+		k = find_key(trust_keys, SG_LEN(trust_keys), NULL, e->key);
+	} else if (!strcmp(e->section, "signer")) {
+		k = find_key(signer_keys, SG_LEN(signer_keys), NULL, e->key);
+		to = find_signer(p, e->sub);
+	} else {
+		k = find_key(retain_keys, SG_LEN(retain_keys), NULL, e->key);
+		to = r = find_retain(p, e->sub);
+	}
+	if (!k || !to)
+		return sg_fail(SG_E_CORRUPT, "'%s' line %u: unknown key '%s' in '%s%s%s%s'", what, e->line,
+			       e->key, e->section, e->sub ? " \"" : "", e->sub ? e->sub : "", e->sub ? "\"" : "");
+	if (!store(to, k, e->value))
 		return bad_value(e, k, what);
 	if (r && k == &retain_keys[0])
 		r->has_increase = true;
@@ -229,10 +356,15 @@ static int by_name(const void *a, const void *b)
 	int d = strcmp(x->section, y->section);
 
 	if (!d)
-		d = strcmp(x->sub, y->sub);
+		d = strcmp(x->sub ? x->sub : "", y->sub ? y->sub : "");
 	if (!d)
 		d = strcmp(x->key, y->key);
 	return d ? d : (x->line > y->line) - (x->line < y->line);
+}
+
+static bool same_name(const struct sg_gitconfig_entry *a, const struct sg_gitconfig_entry *b)
+{
+	return !strcmp(a->section, b->section) && !strcmp(a->sub ? a->sub : "", b->sub ? b->sub : "") && !strcmp(a->key, b->key);
 }
 
 /* In git the last of two values counts; in a policy that would hide one of them. */
@@ -246,8 +378,7 @@ static int check_twice(const struct sg_gitconfig *c, const char *what)
 		list[i] = &c->entry[i];
 	qsort(list, c->n, sizeof(*list), by_name);
 	for (size_t i = 1; i < c->n && rc >= 0; i++)
-		if (!strcmp(list[i]->section, list[i - 1]->section) && !strcmp(list[i]->sub, list[i - 1]->sub) &&
-		    !strcmp(list[i]->key, list[i - 1]->key))
+		if (same_name(list[i], list[i - 1]))
 			rc = sg_fail(SG_E_CORRUPT, "'%s' line %u: '%s' is set twice, first in line %u", what,
 				     list[i]->line, list[i]->key, list[i - 1]->line);
 	free(list);
@@ -258,12 +389,14 @@ static int read_config(struct sg_policy *p, const struct sg_gitconfig *c, const 
 {
 	for (size_t i = 0; i < SG_LEN(keys); i++)
 		store(p, &keys[i], keys[i].initial);
+	for (size_t i = 0; i < SG_LEN(trust_keys); i++)
+		store(p, &trust_keys[i], trust_keys[i].initial);
 	for (size_t i = 0; i < c->n_sect; i++)
 		SG_TRY(check_section(p, &c->sect[i], what));
 	SG_TRY(check_twice(c, what));
 	for (size_t i = 0; i < c->n; i++)
 		SG_TRY(read_entry(p, &c->entry[i], what));
-	return 0;
+	return check_signers(p, what);
 }
 
 int sg_policy_parse(struct sg_policy *out, const char *data, size_t n, const char *what)
@@ -289,7 +422,26 @@ void sg_policy_release(struct sg_policy *p)
 	for (size_t i = 0; i < p->n_retain; i++)
 		free(p->retain[i].name);
 	free(p->retain);
+	for (size_t i = 0; i < p->n_signers; i++)
+		free(p->signer[i].name);
+	free(p->signer);
 	*p = (struct sg_policy){ 0 };
+}
+
+bool sg_policy_protects(const struct sg_policy *p, const char *branch)
+{
+	const char *s = p->trust.protect;
+	char glob[256];
+
+	while (p->n_signers && *(s += strspn(s, " "))) {
+		size_t n = strcspn(s, " ");
+
+		snprintf(glob, sizeof(glob), "%.*s", (int)n, s);
+		if (!fnmatch(glob, branch, 0))
+			return true;
+		s += n;
+	}
+	return false;
 }
 
 static int put_comment(struct sg_buf *out, const char *indent, const char *text)
@@ -323,6 +475,13 @@ int sg_policy_default(struct sg_buf *out)
 		}
 		SG_TRY(sg_buf_fmt(out, "\t%s = %s\n", k->key, k->initial));
 	}
+	SG_TRY(sg_buf_str(out, "\n"));
+	for (size_t i = 0; i < SG_LEN(trust_keys); i++) {
+		SG_TRY(put_comment(out, i ? "\t" : "", trust_keys[i].about));
+		if (!i)
+			SG_TRY(sg_buf_str(out, "[trust]\n"));
+		SG_TRY(sg_buf_fmt(out, "\t%s = %s\n", trust_keys[i].key, trust_keys[i].initial));
+	}
 	return 0;
 }
 
@@ -332,36 +491,46 @@ static bool retain_has(const struct sg_policy_retain *r, size_t i)
 	return i ? r->has_docs : r->has_increase;
 }
 
-/* "gate.NAME.KEY" or "retain.NAME.KEY" must be it: names are short, so one is built
+/* One key for a list, or when it is the one that is looked for. */
+static int one_key(struct sg_buf *out, const void *base, const struct key *k, const char *have, const char *name, bool *found)
+{
+	if (name && strcmp(name, have))
+		return 0;
+	*found = true;
+	if (!name)
+		SG_TRY(sg_buf_fmt(out, "%s=", have));
+	SG_TRY(show(out, base, k));
+	return name ? 0 : sg_buf_str(out, "\n");
+}
+
+/* "gate.NAME.KEY", "retain.NAME.KEY", ... must be it: names are short, so one is built
  * for each candidate and compared. */
 static int each_key(struct sg_buf *out, const struct sg_policy *p, const char *name, bool *found)
 {
-	char have[128];
+	char have[300];
 
 	for (size_t i = 0; i < SG_LEN(keys); i++) {
 		snprintf(have, sizeof(have), "gate.%s.%s", keys[i].gate, keys[i].key);
-		if (name && strcmp(name, have))
-			continue;
-		*found = true;
-		if (!name)
-			SG_TRY(sg_buf_fmt(out, "%s=", have));
-		SG_TRY(show(out, p, &keys[i]));
-		if (!name)
-			SG_TRY(sg_buf_str(out, "\n"));
+		SG_TRY(one_key(out, p, &keys[i], have, name, found));
 	}
 	for (size_t i = 0; i < p->n_retain * SG_LEN(retain_keys); i++) {
 		const struct sg_policy_retain *r = &p->retain[i / SG_LEN(retain_keys)];
 		const struct key *k = &retain_keys[i % SG_LEN(retain_keys)];
 
 		snprintf(have, sizeof(have), "retain.%s.%s", r->name, k->key);
-		if (!retain_has(r, i % SG_LEN(retain_keys)) || (name && strcmp(name, have)))
-			continue;
-		*found = true;
-		if (!name)
-			SG_TRY(sg_buf_fmt(out, "%s=", have));
-		SG_TRY(show(out, r, k));
-		if (!name)
-			SG_TRY(sg_buf_str(out, "\n"));
+		if (retain_has(r, i % SG_LEN(retain_keys)))
+			SG_TRY(one_key(out, r, k, have, name, found));
+	}
+	for (size_t i = 0; i < SG_LEN(trust_keys); i++) {
+		snprintf(have, sizeof(have), "trust.%s", trust_keys[i].key);
+		SG_TRY(one_key(out, p, &trust_keys[i], have, name, found));
+	}
+	for (size_t i = 0; i < p->n_signers * SG_LEN(signer_keys); i++) {
+		const struct sg_policy_signer *s = &p->signer[i / SG_LEN(signer_keys)];
+		const struct key *k = &signer_keys[i % SG_LEN(signer_keys)];
+
+		snprintf(have, sizeof(have), "signer.%s.%s", s->name, k->key);
+		SG_TRY(one_key(out, s, k, have, name, found));
 	}
 	return 0;
 }

@@ -17,7 +17,14 @@ struct sg_policy_retain {		/* [retain "NAME"]: a set that must be measured */
 	int64_t min_docs;
 	bool has_increase, has_docs;	/* given here, else the gate's own */
 };
+#define SG_POLICY_KEY 81		/* "ssh-ed25519 AAAA..." and the NUL */
+struct sg_policy_signer {		/* [signer "NAME"] */
+	char *name;
+	char key[SG_POLICY_KEY];
+	bool required;			/* each approval needs this one's */
+};
 struct sg_policy {
+	struct { bool sign; int64_t approvals; char protect[256]; } trust;	/* without effect while there are no signers */
 	struct {
 		bool enabled, correct_uses;
 		double alpha, min_gain;
@@ -32,6 +39,8 @@ struct sg_policy {
 	struct { bool enabled; } rollback;
 	struct sg_policy_retain *retain;
 	size_t n_retain, cap_retain;
+	struct sg_policy_signer *signer;
+	size_t n_signers, cap_signers;
 	char id[SG_SHA256_HEX];		/* SHA-256 of the text it was read from */
 };
 
@@ -39,6 +48,9 @@ struct sg_policy {
  * *out is written on success only. */
 int sg_policy_parse(struct sg_policy *out, const char *data, size_t n, const char *what);
 void sg_policy_release(struct sg_policy *p);
+
+/* Is the branch ("main") one that trust.protected names? Not while there are no signers. */
+bool sg_policy_protects(const struct sg_policy *p, const char *branch);
 
 /* The text of a new registry: every key at its default, with comments. */
 int sg_policy_default(struct sg_buf *out);

@@ -125,3 +125,41 @@ TEST(policy_set)
 	CHECK(!b.len);
 	sg_buf_release(&b);
 }
+
+#define KEY_A "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFvR0wRWjg5Mc8D6vnwgH7uaklDNgpPCgcxeg/Tfl5dZ"
+#define KEY_B "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKThVg3n/vbmhpfKVNSK5fJIkWu/t0GafutEVQiJPloo"
+
+TEST(policy_trust)
+{
+	static const char text[] = "[signer \"ann@example.com\"]\nkey = " KEY_A " a comment\n[signer \"bob\"]\nkey = " KEY_B
+		"\nrequired = true\n[trust]\napprovals = 2\nprotected = main release/*\n";
+	static const struct { const char *text, *want; } bad[] = {
+		{ "[signer \"ann\"]\n", "'policy': signer 'ann' has no key" },
+		{ "[signer \"a b\"]\nkey = " KEY_A "\n", "'policy' line 1: 'a b' is no name of a signer" },
+		{ "[signer \"a\"]\nkey = ssh-rsa AAAA\n", "'policy' line 2: 'key' must be a public key, ssh-ed25519 AAAA..." },
+		{ "[signer \"a\"]\nkey = " KEY_A "x\n", "'policy' line 2: 'key' must be a public key, ssh-ed25519 AAAA..." },
+		{ "[signer \"a\"]\nkey = " KEY_A "\n[signer \"b\"]\nkey = " KEY_A "\n", "'policy': signers 'a' and 'b' have the same key" },
+		{ "[trust]\napprovals = 1\n", "'policy': 1 approvals of 0 signers cannot be had" },
+		{ "[trust]\nprotected = a:b\n", "'policy' line 2: 'protected' must be names of branches" },
+		{ "[trust]\nsinged = true\n", "'policy' line 2: unknown key 'singed' in 'trust'" },
+		{ "[trust]\nsigned = true\nsigned = false\n", "'policy' line 3: 'signed' is set twice, first in line 2" },
+		{ "[trust \"x\"]\n", "'policy' line 1: unknown section 'trust \"x\"'" },
+		{ "[signer]\n", "'policy' line 1: unknown section 'signer'" },
+	};
+	struct sg_policy p = { 0 }, q = { 0 };
+
+	PASS(parse(&p, text));
+	CHECK(p.n_signers == 2 && !strcmp(p.signer[0].key, KEY_A) && p.signer[1].required && p.trust.sign);
+	CHECK(gives(&p, "trust.approvals", "2") && gives(&p, "signer.ann@example.com.key", KEY_A));
+	CHECK(sg_policy_protects(&p, "main") && sg_policy_protects(&p, "release/1/2"));
+	CHECK(!sg_policy_protects(&p, "maine") && !sg_policy_protects(&p, "release") && !sg_policy_protects(&p, ""));
+	PASS(parse(&q, ""));
+	CHECK(!sg_policy_protects(&q, "main"));
+	sg_policy_release(&q);
+	sg_policy_release(&p);
+	for (size_t i = 0; i < SG_LEN(bad); i++) {
+		FAILS(CORRUPT, parse(&p, bad[i].text));
+		if (strcmp(sg_error_message(), bad[i].want))
+			sg_test_fail(__FILE__, __LINE__, "got: %s", sg_error_message());
+	}
+}
