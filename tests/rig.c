@@ -120,6 +120,7 @@ int rig_gradient_error(double *worst, struct rig *r, float h)
 	*worst = 0;
 	SG_TRY(sg_pass_init(&pass, &r->m, RIG_ROWS, true));
 	rc = sg_pass_train(&pass, &r->b, 1.0f, loss);
+	r->g->hold = true;
 	for (size_t i = 0; rc >= 0 && i < r->g->params.n; i++) {
 		double err = 0;
 

@@ -145,8 +145,10 @@ static const struct sg_hyper hyper[] = {
 	{ NULL, NULL, NULL }
 };
 
+static const char *const variants[] = { "act=gelu learn_scale=1", "act=gelu_tanh scale=0.5", NULL };
+
 const struct sg_graft_type sg_graft_block = {
 	.name = "block", .brief = "h += s down act(up h) behind a block",
 	.sites = 1 << SG_SITE_HIDDEN, .default_sites = "*.out",
-	.hyper = hyper, .declare = declare, .start = start, .scratch = scratch, .attach = attach,
+	.hyper = hyper, .variants = variants, .declare = declare, .start = start, .scratch = scratch, .attach = attach,
 };

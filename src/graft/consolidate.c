@@ -77,17 +77,22 @@ static int add_item(struct sg_fold_item **out, struct sg_fold *f, const char *ou
 	return 0;
 }
 
-static bool has_delta(const struct sg_fold *f, const struct sg_linear *lin, bool head)
+/* Does the part change the item's map (or, of a bias, that)? */
+static bool goes_into(struct sg_part *p, const struct sg_linear *lin, bool head, bool bias)
+{
+	if (head ? p->at.kind != SG_SITE_HEAD : p->at.kind != SG_SITE_LINEAR || p->at.lin != lin)
+		return false;
+	return !bias || (p->g->type->delta_bias && p->g->type->delta_bias(p, NULL) > 0);
+}
+
+static bool has_delta(const struct sg_fold *f, const struct sg_linear *lin, bool head, bool bias)
 {
 	for (size_t i = 0; i < f->c->n; i++) {
 		const struct sg_graft *g = f->c->g[i];
 
-		for (size_t k = 0; f->gone[i] && k < g->n; k++) {
-			const struct sg_part *p = &g->part[k];
-
-			if (head ? p->at.kind == SG_SITE_HEAD : p->at.kind == SG_SITE_LINEAR && p->at.lin == lin)
+		for (size_t k = 0; f->gone[i] && k < g->n; k++)
+			if (goes_into(&g->part[k], lin, head, bias))
 				return true;
-		}
 	}
 	return false;
 }
@@ -99,7 +104,7 @@ static enum sg_dtype written(enum sg_dtype stored)
 }
 
 /* A tensor of the base, with what goes into it. */
-static int add_base(struct sg_fold *f, const char *new_name, const char *old_name, const struct sg_linear *lin)
+static int add_base(struct sg_fold *f, const char *new_name, const char *old_name, const struct sg_linear *lin, bool bias)
 {
 	struct sg_fold_item *it;
 
@@ -110,13 +115,14 @@ static int add_base(struct sg_fold *f, const char *new_name, const char *old_nam
 	if (f->dtype == SG_DTYPE_COUNT)
 		it->dtype = written(it->base.dtype);
 	it->lin = lin;
-	it->changed = lin && has_delta(f, lin, false);
+	it->bias = bias;
+	it->changed = lin && has_delta(f, lin, false, bias);
 	return 0;
 }
 
 /* A tensor of a grown layer; rows and cols are those of the result, at least its own. */
 static int add_grown(struct sg_fold *f, const char *name, const struct sg_graft *g, const char *tensor, size_t rows,
-		     size_t cols, const struct sg_linear *lin)
+		     size_t cols, const struct sg_linear *lin, bool bias)
 {
 	struct sg_fold_item *it;
 
@@ -130,7 +136,8 @@ static int add_grown(struct sg_fold *f, const char *name, const struct sg_graft 
 	if (f->dtype == SG_DTYPE_COUNT)
 		it->dtype = SG_F32;
 	it->lin = lin;
-	it->changed = lin && has_delta(f, lin, false);
+	it->bias = bias;
+	it->changed = lin && has_delta(f, lin, false, bias);
 	return 0;
 }
 
@@ -156,7 +163,7 @@ static int add_grown_block(struct sg_fold *f, struct sg_block *b, size_t at)
 		if (!b->lin[i].out)
 			continue;
 		snprintf(name, sizeof(name), "layers.%zu.%s", at, sg_linear_names[i]);
-		SG_TRY(add_grown(f, name, g, sg_linear_names[i], rows, cols, &b->lin[i]));
+		SG_TRY(add_grown(f, name, g, sg_linear_names[i], rows, cols, &b->lin[i], false));
 	}
 	for (int i = 0; i < SG_VECS; i++) {
 		bool wide = i == SG_GATE || i == SG_UP;
@@ -165,7 +172,7 @@ static int add_grown_block(struct sg_fold *f, struct sg_block *b, size_t at)
 			continue;
 		snprintf(name, sizeof(name), "layers.%zu.%s", at, sg_vec_names[i]);
 		SG_TRY(add_grown(f, name, g, sg_vec_names[i], 1, wide ? f->desc.ffn : sg_block_vec_size(b, &f->desc, i),
-				 NULL));
+				 i < SG_LINEARS ? &b->lin[i] : NULL, i < SG_LINEARS));
 	}
 	return 0;
 }
@@ -179,14 +186,14 @@ static int add_base_block(struct sg_fold *f, const struct sg_block *b, size_t at
 			continue;
 		snprintf(new_name, sizeof(new_name), "layers.%zu.%s", at, sg_linear_names[i]);
 		snprintf(old_name, sizeof(old_name), "%s.%s", b->name, sg_linear_names[i]);
-		SG_TRY(add_base(f, new_name, old_name, &b->lin[i]));
+		SG_TRY(add_base(f, new_name, old_name, &b->lin[i], false));
 	}
 	for (int i = 0; i < SG_VECS; i++) {
 		if (!sg_desc_has(&f->desc, sg_vec_names[i]))
 			continue;
 		snprintf(new_name, sizeof(new_name), "layers.%zu.%s", at, sg_vec_names[i]);
 		snprintf(old_name, sizeof(old_name), "%s.%s", b->name, sg_vec_names[i]);
-		SG_TRY(add_base(f, new_name, old_name, NULL));
+		SG_TRY(add_base(f, new_name, old_name, i < SG_LINEARS ? &b->lin[i] : NULL, i < SG_LINEARS));
 	}
 	return 0;
 }
@@ -201,7 +208,7 @@ static bool carries_head(const struct sg_fold *f, size_t i)
 static int add_head(struct sg_fold *f)
 {
 	const struct sg_linear *head = &f->c->model.head;
-	bool changed = has_delta(f, NULL, true), carried = false;
+	bool changed = has_delta(f, NULL, true, false), carried = false;
 	struct sg_fold_item *it;
 
 	for (size_t i = 0; i < f->c->n; i++)
@@ -266,7 +273,7 @@ static int list_items(struct sg_fold *f)
 		(void)sg_checkpoint_tensor(f->base, i, &ours);
 		for (size_t k = 0; k < SG_LEN(whole_model); k++)
 			if (!strcmp(ours, whole_model[k]))
-				SG_TRY(add_base(f, ours, ours, NULL));
+				SG_TRY(add_base(f, ours, ours, NULL, false));
 	}
 	for (size_t i = 0; i < f->c->model.n; i++) {
 		struct sg_block *b = f->c->model.blocks[i];
@@ -342,6 +349,8 @@ static int add_delta(struct sg_part *p, const struct sg_fold_item *it, float *dw
 	float *own;
 	int rc;
 
+	if (it->bias)
+		return p->g->type->delta_bias(p, dw);
 	if (p->at.out == it->rows && p->at.in == it->cols)
 		return p->g->type->delta(p, dw);
 	SG_TRY(SG_NEW(own, p->at.out * p->at.in));
@@ -376,7 +385,7 @@ static int add_changes(struct sg_fold *f, const struct sg_fold_item *it, float *
 		for (size_t k = 0; f->gone[i] && !is_layer(g) && k < g->n; k++) {
 			struct sg_part *p = &g->part[k];
 
-			if (it->head ? p->at.kind == SG_SITE_HEAD : p->at.kind == SG_SITE_LINEAR && p->at.lin == it->lin)
+			if (goes_into(p, it->lin, it->head, it->bias))
 				SG_TRY(add_delta(p, it, dw));
 		}
 	}

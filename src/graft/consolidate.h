@@ -39,6 +39,7 @@ struct sg_fold_item {
 	const struct sg_graft *from;	/* a layer whose payload it is ... */
 	const struct sg_tensor *payload;
 	const struct sg_linear *lin;	/* map whose changes go in; NULL: a norm or the embedding */
+	bool bias;			/* it is that map's bias */
 	bool head, changed;		/* the head; something goes in */
 	char sha256[SG_SHA256_HEX];	/* of the bytes that were made */
 };

@@ -298,13 +298,13 @@ int sg_graft_attach(struct sg_graft *g, struct sg_model *m, size_t cap, bool tra
 		SG_TRY(check_shapes(g));
 	SG_TRY(sg_slab_alloc(&g->params, m->dev));
 	point_at_tensors(g);
+	SG_TRY(make_scratch(g, cap));
 	if (src)
 		SG_TRY(load_params(g, src));
 	for (size_t i = 0; !src && i < g->n; i++)
 		SG_TRY(g->type->start(&g->part[i], m, seed));
 	if (trains)
 		SG_TRY(make_grads(g));
-	SG_TRY(make_scratch(g, cap));
 	for (size_t i = 0; i < g->n; i++) {
 		g->part[i].hook.ctx = &g->part[i];
 		g->part[i].hook.trains = trains;
@@ -356,6 +356,49 @@ int sg_graft_tensor(float **out, const struct sg_graft *g, const struct sg_tenso
 
 	SG_TRY(SG_NEW(v, t->n));
 	rc = g->dev->be->get(g->dev, v, sg_slab_ptr(&g->params, t), t->n * sizeof(float));
+	if (rc < 0)
+		free(v);
+	else
+		*out = v;
+	return rc;
+}
+
+int sg_part_weight(float **out, const struct sg_part *p)
+{
+	const struct sg_mat *w = &p->at.lin->w;
+	struct sg_mat host = { .dtype = w->dtype, .rows = w->rows, .cols = w->cols };
+	void *bytes = NULL;
+	float *v = NULL;
+	int rc;
+
+	if (!w->data)
+		return sg_fail(SG_E_REFUSED, "%s: '%s' has no weight of its own", p->g->type->name, p->site);
+	rc = (bytes = sg_calloc(sg_mat_bytes(w), 1)) ? SG_NEW(v, w->rows * w->cols) : -SG_E_NOMEM;
+	host.data = bytes;
+	if (rc >= 0 && (w->ld || w->pair))	/* a view of host memory */
+		sg_mat_pack(bytes, w);
+	else if (rc >= 0)
+		rc = p->g->dev->be->get(p->g->dev, bytes, w->data, sg_mat_bytes(w));
+	for (size_t i = 0; rc >= 0 && i < w->rows; i++)
+		sg_mat_widen(v + i * w->cols, &host, i);
+	free(bytes);
+	if (rc < 0)
+		free(v);
+	else
+		*out = v;
+	return rc;
+}
+
+int sg_part_bias(float **out, const struct sg_part *p)
+{
+	const struct sg_linear *l = p->at.lin;
+	float *v = NULL;
+	int rc = 0;
+
+	if (l->bias.v) {
+		SG_TRY(SG_NEW(v, l->out));
+		rc = p->g->dev->be->get(p->g->dev, v, l->bias.v, l->out * sizeof(*v));
+	}
 	if (rc < 0)
 		free(v);
 	else

@@ -29,6 +29,7 @@ struct sg_part {
 	float *fixed;			/* type's floats whatever the batch */
 	float *sums;			/* type's sums of gradients, NULL when it does not train */
 	void *own;			/* type's, while it listens */
+	bool final;			/* type's: what it keeps there is that of parameters that will not change */
 };
 
 struct sg_hyper { const char *key, *value, *help; };	/* a default as text */
@@ -48,7 +49,7 @@ struct sg_graft_type {
 	int (*start)(struct sg_part *p, const struct sg_model *m, uint64_t seed);
 	/* Floats of scratch a token; NULL: none. */
 	size_t (*scratch)(const struct sg_part *p);
-	/* Floats of p->fixed, zero at first; NULL: none. */
+	/* Floats of p->fixed, zero at first, there before start; NULL: none. */
 	size_t (*fixed)(const struct sg_part *p);
 	/* Floats of p->sums, zeroed whenever gradients are: for a type whose gradients are made
 	 * from sums over all tokens, so that they do not depend on how a step is cut. NULL: none. */
@@ -64,6 +65,9 @@ struct sg_graft_type {
 	int (*factors)(struct sg_part *p, float **left, float **right, size_t *rank);
 	/* Adds to the manifest what can only be said of the final numbers; before the id. */
 	int (*seal)(struct sg_graft *g);
+	/* The same for the bias that the map of the base has: db [out]. Returns 1 when it
+	 * changes, else 0; db NULL only asks. NULL: never. */
+	int (*delta_bias)(struct sg_part *p, float *db);
 };
 
 #define SG_GRAFT(name) extern const struct sg_graft_type sg_graft_##name;
@@ -80,6 +84,8 @@ struct sg_graft {
 	struct sg_part *part;		/* one for each site, after attach */
 	size_t n, cap;			/* parts; tokens of scratch */
 	bool trains;
+	bool hold;			/* what a step takes as constant is not computed anew: finite
+					 * differences then see what the gradient is of */
 	float *scratch;
 	struct sg_device *dev;
 };
@@ -138,5 +144,18 @@ int sg_part_put(struct sg_part *p, size_t i, const float *v);
 /* Normal numbers times `std`, from the seed and the tensor's name. */
 int sg_part_normal(struct sg_part *p, size_t i, float std, uint64_t seed);
 int sg_part_fill(struct sg_part *p, size_t i, float v);
+/* The weight of the part's map, [out,in], widened in host memory, yours. REFUSED when it has none. */
+int sg_part_weight(float **out, const struct sg_part *p);
+/* The same for its bias, [out]; NULL when it has none. */
+int sg_part_bias(float **out, const struct sg_part *p);
+/* y += s B (A x) and back, through u and du [cap,rank]; for types that are such a change, with parameters a [rank,in] and
+ * b [out,rank]. bwd after fwd of the same rows. */
+int sg_lowrank_fwd(struct sg_part *p, size_t a, size_t b, float s, float *y, const float *x, float *u, size_t N);
+int sg_lowrank_bwd(struct sg_part *p, size_t a, size_t b, float s, float *dx, const float *dy, const float *x, float *u,
+		   float *du, size_t N);
+/* dw += s B A, by host memory */
+int sg_lowrank_delta(struct sg_part *p, size_t a, size_t b, float s, float *dw);
+/* A as PEFT starts it: uniform in +-1/sqrt(in). */
+int sg_lowrank_start(struct sg_part *p, size_t a, uint64_t seed);
 SG_C_END
 #endif

@@ -4,9 +4,6 @@
  */
 #include "graft/graft.h"
 #include "base/error.h"
-#include "base/mem.h"
-#include "base/rng.h"
-#include <math.h>
 
 enum { A, B };
 
@@ -36,18 +33,8 @@ static int declare(struct sg_part *p, const struct sg_model *m)
 
 static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 {
-	size_t n = p->t[A]->n;
-	uint64_t stream = sg_rng_stream(p->t[A]->name);
-	float bound = 1.0f / sqrtf((float)p->at.in), *v;
-	int rc;
-
 	(void)m;
-	SG_TRY(SG_NEW(v, n));
-	for (size_t i = 0; i < n; i++)
-		v[i] = (2.0f * sg_rng_uniform(seed, stream, i) - 1.0f) * bound;
-	rc = sg_part_put(p, A, v);
-	free(v);
-	return rc;
+	return sg_lowrank_start(p, A, seed);
 }
 
 /* s A x, and its gradient */
@@ -59,32 +46,18 @@ static size_t scratch(const struct sg_part *p)
 static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_t N, bool keep)
 {
 	struct sg_part *p = ctx;
-	struct sg_mat a = sg_part_mat(p, A), b = sg_part_mat(p, B);
-	size_t r = a.rows;
-	float s = scale_of(p->g);
 
+	(void)dev;
 	(void)keep;
-	SG_TRY(SG_CALL(dev, linear_fwd, p->scratch, x, &a, NULL, N, r, a.cols, false));
-	if (s != 1.0f)
-		SG_TRY(SG_CALL(dev, scale, p->scratch, p->scratch, s, N * r));
-	return SG_CALL(dev, linear_fwd, y, p->scratch, &b, NULL, N, b.rows, r, true);
+	return sg_lowrank_fwd(p, A, B, scale_of(p->g), y, x, p->scratch, N);
 }
 
 static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, const float *x, size_t N)
 {
 	struct sg_part *p = ctx;
-	struct sg_mat a = sg_part_mat(p, A), b = sg_part_mat(p, B);
-	size_t r = a.rows;
-	float s = scale_of(p->g), *ds = p->scratch + p->g->cap * r;
 
-	if (sg_part_grad(p, B))
-		SG_TRY(SG_CALL(dev, linear_dw, sg_part_grad(p, B), NULL, dy, p->scratch, N, b.rows, r));
-	SG_TRY(SG_CALL(dev, linear_dx, ds, dy, &b, N, b.rows, r, false));
-	if (s != 1.0f)
-		SG_TRY(SG_CALL(dev, scale, ds, ds, s, N * r));
-	if (sg_part_grad(p, A))
-		SG_TRY(SG_CALL(dev, linear_dw, sg_part_grad(p, A), NULL, ds, x, N, r, a.cols));
-	return dx ? SG_CALL(dev, linear_dx, dx, ds, &a, N, r, a.cols, true) : 0;
+	(void)dev;
+	return sg_lowrank_bwd(p, A, B, scale_of(p->g), dx, dy, x, p->scratch, p->scratch + p->g->cap * rank_of(p->g), N);
 }
 
 static int attach(struct sg_part *p, struct sg_model *m)
@@ -98,22 +71,7 @@ static int attach(struct sg_part *p, struct sg_model *m)
 
 static int delta(struct sg_part *p, float *dw)
 {
-	size_t out = p->at.out, in = p->at.in, r = rank_of(p->g);
-	float s = scale_of(p->g), *a = NULL, *b = NULL;
-	int rc = sg_graft_tensor(&a, p->g, p->t[A]);
-
-	if (rc >= 0)
-		rc = sg_graft_tensor(&b, p->g, p->t[B]);
-	for (size_t i = 0; rc >= 0 && i < out; i++)
-		for (size_t k = 0; k < r; k++) {
-			float c = s * b[i * r + k];
-
-			for (size_t j = 0; j < in; j++)
-				dw[i * in + j] = fmaf(c, a[k * in + j], dw[i * in + j]);
-		}
-	free(a);
-	free(b);
-	return rc;
+	return sg_lowrank_delta(p, A, B, scale_of(p->g), dw);
 }
 
 /* Without the scale, which stands beside them (alpha). */

@@ -38,6 +38,12 @@ t 'nothing that can be folded: refused' '
 	git_ rev-parse main >was && fails_with 1 sg consolidate --structural 2>err && grep -q "no active graft" err &&
 	git_ rev-parse main >now && same was now && fails_with 129 sg consolidate 2>err && grep -q -- --fold err
 '
+t 'every type with a merge law is folded' '
+	for i in ia3 "dora --rank 2" "sparse --set count=50" full head; do
+		grow "${i%% *}-1" --type $i && sg eval --json | grep -o "\"nats\":[0-9.]*" >was && sg consolidate --fold --force >out && grep -q "^consolidated 1 graft" out &&
+		sg eval --json | grep -o "\"nats\":[0-9.]*" >now && paste -d: was now | awk -F: "{ d = (\$2 - \$4) / \$2; if (d * d > 1e-10) exit 1 }" || { cat was now; return 1; }
+	done
+'
 t 'a new base in a folder, and another type' '
 	grow again --type lora --rank 2 && mkdir there && fails_with 128 sg consolidate --fold --out there 2>err && grep -q "there already" err &&
 	sg consolidate --fold --dtype F16 --out new/ >out && grep -q " F16 " out && ls new >files && grep -qx model.safetensors files &&

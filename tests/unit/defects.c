@@ -3,6 +3,10 @@
  * that stands in its study: what sg does instead.
  */
 #include "tests/test.h"
+#include "kernels/kernels.h"
+#include "base/mem.h"
+#include "base/error.h"
+#include "tests/rig.h"
 #include "tests/tiny.h"
 #include "tests/variant.h"
 #include "base/rng.h"
@@ -88,4 +92,121 @@ TEST(defect_16_what_a_change_is_made_of_is_what_is_stored)
 	}
 	CHECK(numbers == 3 * 4 + 16 + 16);	/* of 64 */
 	field_close(&f);
+}
+
+/* --- the other types ------------------------------------------------------------------ */
+
+static int defect_rig(struct rig *r)
+{
+	struct sg_checkpoint *c;
+
+	memset(r, 0, sizeof(*r));
+	SG_TRY(tiny_llama(&c, 1));
+	return rig_init(r, c);
+}
+
+/* Weight decay reached whole matrices through a masked gradient, so that a delta of 32
+ * numbers moved all of them. Here the change has just as many non-zeros as the graft
+ * says, after steps with decay too, and no others. */
+TEST(defect_10_a_sparse_change_stays_sparse_under_weight_decay)
+{
+	struct sg_slab m = { 0 }, v = { 0 };
+	struct sg_pass pass;
+	float loss[RIG_ROWS];
+	struct rig r;
+
+	PASS(defect_rig(&r));
+	PASS(rig_grow(&r, "sparse", "layers.*.mlp.up", "count=32", true));
+	PASS(sg_pass_init(&pass, &r.m, RIG_ROWS, true));
+	PASS(sg_slab_like(&m, &r.g->params));
+	PASS(sg_slab_like(&v, &r.g->params));
+	for (int step = 1; step <= 5; step++) {
+		PASS(sg_pass_train(&pass, &r.b, 0.1f, loss));
+		for (size_t i = 0; i < r.g->params.n; i++) {
+			const struct sg_tensor *t = &r.g->params.t[i];
+
+			if (!t->frozen)
+				PASS(SG_CALL(&r.dev, adamw, r.g->params.data + t->at, m.data + t->at, v.data + t->at,
+					     r.g->grads.data + t->at, 1, 1e-2f, 0.9f, 0.95f, 1e-8f, 0.1f, step, t->n));
+		}
+	}
+	for (size_t k = 0; k < r.g->n; k++) {
+		struct sg_part *p = &r.g->part[k];
+		size_t n = p->at.out * p->at.in, moved = 0;
+		const float *at = sg_part_data(p, 0);
+		float *dw;
+
+		PASS(SG_NEW(dw, n));
+		PASS(r.g->type->delta(p, dw));
+		for (size_t i = 0; i < n; i++)
+			moved += dw[i] != 0;
+		CHECK(moved == 32);
+		for (size_t i = 0; i < 32; i++)
+			CHECK(dw[(size_t)at[i] * p->at.in + (size_t)at[32 + i]] != 0);
+		free(dw);
+	}
+	CHECK(sg_graft_trained(r.g) == 32 * r.g->n);
+	sg_slab_release(&m);
+	sg_slab_release(&v);
+	sg_pass_release(&pass);
+	rig_release(&r);
+}
+
+/* A control was a corner of a matrix, measured on other tokens. Here controls are types like
+ * any other: on the same batch all begin at the base's losses, to the bit, and one small step
+ * against its own gradient lowers the loss of each. */
+TEST(defect_12_controls_are_types_of_the_same_loop_on_the_same_tokens)
+{
+	static const struct { const char *type, *sites, *hyper; } controls[] = {
+		{ "lora", "*.attn.*,*.mlp.*", "rank=2" }, { "dora", "*.attn.*,*.mlp.*", "rank=2" },
+		{ "ia3", "*.attn.k,*.attn.v,*.mlp.down", "" }, { "head", "head", "" }, { "full", "*.mlp.down", "" },
+		{ "sparse", "*.attn.*,*.mlp.*", "count=9" },
+	};
+	float base[RIG_ROWS];
+
+	for (size_t i = 0; i < SG_LEN(controls); i++) {
+		float start[RIG_ROWS], after[RIG_ROWS];
+		double was = 0, now = 0;
+		struct sg_pass pass;
+		struct rig r;
+
+		PASS(defect_rig(&r));
+		PASS(rig_losses(base, &r));
+		PASS(rig_grow(&r, controls[i].type, controls[i].sites, controls[i].hyper, true));
+		PASS(sg_pass_init(&pass, &r.m, RIG_ROWS, true));
+		PASS(sg_pass_train(&pass, &r.b, 1.0f / RIG_ROWS, start));
+		CHECK(rig_apart(base, start) == 0);
+		for (size_t k = 0; k < r.g->params.n; k++)
+			if (!r.g->params.t[k].frozen)
+				PASS(SG_CALL(&r.dev, axpy, r.g->params.data + r.g->params.t[k].at,
+					     r.g->grads.data + r.g->params.t[k].at, -0.05f, r.g->params.t[k].n));
+		PASS(sg_pass_loss(&pass, &r.b, after));
+		for (int k = 0; k < RIG_ROWS; k++) {
+			was += (double)start[k];
+			now += (double)after[k];
+		}
+		CHECK(now < was);
+		sg_pass_release(&pass);
+		rig_release(&r);
+	}
+}
+
+/* The routing score of a square matrix was laid along the wrong axis, and all rows tied.
+ * Here a place is a row and a column of the map, and ties go to the earlier place. */
+TEST(defect_23_places_of_a_square_map_keep_their_axes_and_ties_have_one_answer)
+{
+	static const float rows[] = { 0, 1, 3 }, cols[] = { 0, 12, 0 };
+	float *w;
+	struct rig r;
+
+	PASS(defect_rig(&r));
+	w = (float *)(uintptr_t)r.m.blocks[1]->lin[SG_Q].w.data;	/* 16 x 16 */
+	for (size_t i = 0; i < 256; i++)
+		w[i] = 0.25f;
+	w[1 * 16 + 12] = -1;
+	w[3 * 16 + 0] = 1;
+	PASS(rig_grow(&r, "sparse", "layers.1.attn.q", "count=3", false));
+	CHECK(!memcmp(sg_part_data(&r.g->part[0], 0), rows, sizeof(rows)));
+	CHECK(!memcmp(sg_part_data(&r.g->part[0], 0) + 3, cols, sizeof(cols)));
+	rig_release(&r);
 }

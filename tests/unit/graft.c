@@ -192,6 +192,7 @@ static int gradient_error(double *worst, struct rig *r)
 
 	*worst = 0;
 	SG_TRY(sg_pass_train(&r->pass, &r->b, 1.0f, loss));
+	r->g->hold = true;
 	for (size_t i = 0; i < r->g->params.n; i++) {
 		double wide, narrow;
 
