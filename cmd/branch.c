@@ -1,12 +1,14 @@
 /* Lines of growth: list, make, delete. */
 #include "cmd/look.h"
 
-static bool all, delete, force;
+static bool all, delete, force, current;
 
 static const struct sg_opt opts[] = {
 	{ 'a', "all", SG_OPT_FLAG, &all, NULL, "list branches of remotes too", 0, 0 },
 	{ 'd', "delete", SG_OPT_FLAG, &delete, NULL, "delete the branch", 0, 0 },
-	{ 'f', "force", SG_OPT_FLAG, &force, NULL, "delete it even when nothing else holds its steps", 0, 0 },
+	{ 'f', "force", SG_OPT_FLAG, &force, NULL,
+	  "move a branch that is there, or delete one that alone holds its steps", 0, 0 },
+	{ 0, "current", SG_OPT_FLAG, &current, NULL, "with -f: also the current branch", 0, 0 },
 	{ 0 }
 };
 
@@ -74,13 +76,31 @@ static int drop(const struct sg_ctx *ctx, const char *name)
 	return 0;
 }
 
-static int run(struct sg_ctx *ctx, int argc, char **argv)
+/* Makes a branch, or moves one. */
+static int point(const struct sg_ctx *ctx, const char *name, const char *rev)
 {
+	char was[SG_COMMIT_HEX] = "";
 	struct sg_step s = { 0 };
 	int rc;
 
-	if (force && !delete)
-		return sg_fail(SG_E_USAGE, "--force goes with --delete");
+	/* read first: a revision like name@{1} means another commit afterwards */
+	SG_TRY(sg_step_read(&s, ctx->repo, rev));
+	rc = force ? sg_branch_move(ctx->repo, name, rev, current, was) : sg_branch_make(ctx->repo, name, rev);
+	if (rc >= 0 && ctx->json)
+		rc = sg_look_said(*was ? "moved" : "made", name, s.commit);
+	else if (rc >= 0 && *was && !ctx->quiet)
+		printf("moved branch %s to %.*s (was %.*s)\n", sg_print_safe(name), SG_COMMIT_SHOWN, s.commit, SG_COMMIT_SHOWN,
+		       was);
+	sg_step_release(&s);
+	return rc;
+}
+
+static int run(struct sg_ctx *ctx, int argc, char **argv)
+{
+	if (force && !delete && !argc)
+		return sg_fail(SG_E_USAGE, "--force goes with --delete or with a name");
+	if (current && (delete || !force))
+		return sg_fail(SG_E_USAGE, "--current goes with -f and a name");
 	if (all && (argc || delete))
 		return sg_fail(SG_E_USAGE, "--all lists and takes no words");
 	SG_TRY(sg_cmd_args(argc, delete ? 1 : 0, delete ? 1 : 2));
@@ -88,16 +108,11 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 		return list(ctx);
 	if (delete)
 		return drop(ctx, argv[0]);
-	SG_TRY(sg_branch_make(ctx->repo, argv[0], argc > 1 ? argv[1] : NULL));
-	if (!ctx->json)
-		return 0;
-	SG_TRY(sg_step_read(&s, ctx->repo, argc > 1 ? argv[1] : NULL));
-	rc = sg_look_said("made", argv[0], s.commit);
-	sg_step_release(&s);
-	return rc;
+	return point(ctx, argv[0], argc > 1 ? argv[1] : NULL);
 }
 
 const struct sg_cmd sg_cmd_branch = {
-	.name = "branch", .group = "change", .args = "[-a] [--json]\n<name> [<rev>]\n-d [-f] <name>",
-	.brief = "List, make and delete lines of growth.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
+	.name = "branch", .group = "change",
+	.args = "[-a] [--json]\n<name> [<rev>]\n-f [--current] <name> [<rev>]\n-d [-f] <name>",
+	.brief = "List, make, move and delete lines of growth.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
 };

@@ -12,7 +12,8 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
 	const char *name = fresh ? fresh : argc ? argv[0] : NULL;
 	struct sg_step s = { 0 };
-	int rc, same;
+	char *before = NULL;
+	int rc = 0, same;
 
 	SG_TRY(sg_cmd_args(argc, fresh ? 0 : 1, 1));
 	if (fresh)
@@ -20,15 +21,20 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 	same = sg_checkout(ctx->repo, name);
 	if (same < 0)
 		return same;
-	if (ctx->json) {
-		SG_TRY(sg_step_read(&s, ctx->repo, NULL));
-		rc = sg_look_said("on", name, s.commit);
-		sg_step_release(&s);
-		return rc;
+	if (!strcmp(name, "-")) {
+		SG_TRY(sg_branch_current(&before, ctx->repo));
+		name = before;
 	}
-	if (!ctx->quiet)
+	if (ctx->json) {
+		rc = sg_step_read(&s, ctx->repo, NULL);
+		if (rc >= 0)
+			rc = sg_look_said("on", name, s.commit);
+		sg_step_release(&s);
+	} else if (!ctx->quiet) {
 		printf("%s branch %s\n", same ? "already on" : "now on", sg_print_safe(name));
-	return 0;
+	}
+	free(before);
+	return rc;
 }
 
 const struct sg_cmd sg_cmd_checkout = {

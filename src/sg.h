@@ -600,8 +600,25 @@ int sg_branch_make(struct sg_repo *r, const char *name, const char *rev);
 /* REFUSED: the current one; without force also one that holds what no other branch
  * or tag does. was: its commit. */
 int sg_branch_delete(struct sg_repo *r, const char *name, bool force, char was[SG_COMMIT_HEX]);
-/* Points HEAD at a branch, and nothing else. 1 when it did already. */
+/* Points a branch that may be there at another step of growth; was: where it stood, ""
+ * when it is new. REFUSED for the current one unless `current`. */
+int sg_branch_move(struct sg_repo *r, const char *name, const char *rev, bool current, char was[SG_COMMIT_HEX]);
+/* Points HEAD at a branch ("-": the one before), and nothing else. 1 when it did already. */
 int sg_checkout(struct sg_repo *r, const char *name);
+/* The current branch's name; yours. NOTFOUND: HEAD is detached. */
+int sg_branch_current(char **out, struct sg_repo *r);
+
+/* One change of a branch or of HEAD, as it was remembered. */
+struct sg_reflog_line {
+	char commit[SG_COMMIT_HEX], old[SG_COMMIT_HEX];	/* old "": it was made */
+	char *message, *who, *email;
+	int64_t time;
+	bool here;			/* the commit is still in the registry */
+};
+struct sg_reflog { char *ref; struct sg_reflog_line *line; size_t n; };	/* ref: short */
+/* Newest first. ref NULL: HEAD. */
+int sg_reflog(struct sg_reflog *out, struct sg_repo *r, const char *ref);
+void sg_reflog_release(struct sg_reflog *l);
 
 struct sg_tag_info {
 	char *name, *message, *tagger;	/* message and tagger NULL: a plain ref */

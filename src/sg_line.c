@@ -143,6 +143,31 @@ int sg_branch_make(struct sg_repo *r, const char *name, const char *rev)
 	return rc;
 }
 
+int sg_branch_move(struct sg_repo *r, const char *name, const char *rev, bool current, char was[SG_COMMIT_HEX])
+{
+	struct sg_oid oid, old = { { 0 } };
+	char *ref = NULL, *head = NULL, *message = NULL;
+	int rc;
+
+	SG_TRY(full_name(&ref, "branch", "refs/heads/", name));
+	rc = find_step(&oid, r, rev);
+	if (rc >= 0 && !current && sg_head_get(&head, r->reg) >= 0 && !strcmp(head, ref))
+		rc = sg_fail(SG_E_REFUSED, "'%s' is the current branch; --current moves it all the same", name);
+	if (rc >= 0 && sg_ref_get(&old, r->reg, ref) == -SG_E_NOTFOUND)
+		old = (struct sg_oid){ { 0 } };
+	if (rc >= 0)
+		rc = (message = sg_asprintf("branch: moved to %s", rev ? rev : "HEAD")) ? 0 : -SG_E_NOMEM;
+	if (rc >= 0)
+		rc = sg_ref_set(r->reg, ref, &oid, &old, message);
+	*was = '\0';
+	if (rc >= 0 && !sg_oid_is_zero(&old))
+		sg_oid_hex(was, &old);
+	free(ref);
+	free(head);
+	free(message);
+	return rc;
+}
+
 /* Is the commit reached by a branch or tag other than this one? */
 static int held_elsewhere(struct sg_repo *r, const char *ref, const struct sg_oid *oid)
 {
@@ -234,12 +259,17 @@ static int take_remote(struct sg_repo *r, const char *name, const char *ref)
 
 int sg_checkout(struct sg_repo *r, const char *name)
 {
-	char *ref = NULL, *head = NULL, *message = NULL;
+	char *ref = NULL, *head = NULL, *message = NULL, *last = NULL;
 	struct sg_oid oid;
 	int rc;
 
-	SG_TRY(full_name(&ref, "branch", "refs/heads/", name));
-	rc = sg_ref_get(&oid, r->reg, ref);
+	if (!strcmp(name, "-")) {
+		SG_TRY(sg_head_before(&last, r->reg, 1));
+		name = last;
+	}
+	rc = full_name(&ref, "branch", "refs/heads/", name);
+	if (rc >= 0)
+		rc = sg_ref_get(&oid, r->reg, ref);
 	if (rc == -SG_E_NOTFOUND)
 		rc = take_remote(r, name, ref);
 	if (rc >= 0 && sg_head_get(&head, r->reg) >= 0 && !strcmp(head, ref)) {
@@ -254,8 +284,97 @@ int sg_checkout(struct sg_repo *r, const char *name)
 out:
 	free(ref);
 	free(head);
+	free(last);
 	free(message);
 	return rc;
+}
+
+int sg_branch_current(char **out, struct sg_repo *r)
+{
+	char *head = NULL;
+
+	SG_TRY(sg_head_get(&head, r->reg));
+	*out = sg_strdup(!strncmp(head, "refs/heads/", 11) ? head + 11 : head);
+	free(head);
+	return *out ? 0 : -SG_E_NOMEM;
+}
+
+/* --- what they were -------------------------------------------------------------- */
+
+static int ref_of(char **full, struct sg_repo *r, const char *word)
+{
+	static const char *const lead[] = { "refs/heads/", "refs/remotes/", "refs/tags/", "refs/", "" };
+	struct sg_oid oid;
+
+	if (!word || !strcmp(word, "HEAD") || !strcmp(word, "@"))
+		return (*full = sg_strdup("HEAD")) ? 0 : -SG_E_NOMEM;
+	for (size_t i = 0; i < SG_LEN(lead); i++) {
+		char *name = sg_asprintf("%s%s", lead[i], word);
+
+		if (!name)
+			return -SG_E_NOMEM;
+		if (sg_ref_name_ok(name) && sg_ref_get(&oid, r->reg, name) >= 0) {
+			*full = name;
+			return 0;
+		}
+		free(name);
+	}
+	return sg_fail(SG_E_NOTFOUND, "there is no branch '%s'", word);
+}
+
+static const char *short_ref(const char *full)
+{
+	static const char *const lead[] = { "refs/heads/", "refs/remotes/", "refs/tags/" };
+
+	for (size_t i = 0; i < SG_LEN(lead); i++)
+		if (!strncmp(full, lead[i], strlen(lead[i])))
+			return full + strlen(lead[i]);
+	return full;
+}
+
+int sg_reflog(struct sg_reflog *out, struct sg_repo *r, const char *ref)
+{
+	struct sg_reflog l = { 0 };
+	struct sg_ref_changes c = { 0 };
+	char *full = NULL;
+	int rc = ref_of(&full, r, ref);
+
+	if (rc >= 0)
+		rc = sg_ref_changes(&c, r->reg, full);
+	if (rc >= 0)
+		rc = SG_NEW(l.line, SG_MAX(c.n, (size_t)1));
+	if (rc >= 0)
+		rc = (l.ref = sg_strdup(short_ref(full))) ? 0 : -SG_E_NOMEM;
+	for (; rc >= 0 && l.n < c.n; l.n++) {
+		struct sg_ref_change *e = &c.change[l.n];
+		struct sg_reflog_line *to = &l.line[l.n];
+
+		*to = (struct sg_reflog_line){ .message = e->message, .who = e->who, .email = e->email, .time = e->time,
+					       .here = sg_object_exists(r->reg, &e->new) };
+		e->message = e->who = e->email = NULL;
+		sg_oid_hex(to->commit, &e->new);
+		if (!sg_oid_is_zero(&e->old))
+			sg_oid_hex(to->old, &e->old);
+	}
+	sg_ref_changes_release(&c);
+	free(full);
+	if (rc < 0)
+		sg_reflog_release(&l);
+	else
+		*out = l;
+	return rc;
+}
+
+void sg_reflog_release(struct sg_reflog *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->line[i].message);
+		free(l->line[i].who);
+		free(l->line[i].email);
+	}
+	free(l->line);
+	free(l->ref);
+	*l = (struct sg_reflog){ 0 };
 }
 
 /* --- tags ------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 #include "registry/history.h"
 #include "registry/impl.h"
+#include "registry/ref.h"
 #include "registry/tree.h"
 
 static int push(git_revwalk *w, struct sg_registry *r, const struct sg_oid *oid, bool hide)
@@ -219,6 +220,127 @@ static int base_of(git_object **out, struct sg_registry *r, const char *name, co
 	return rc < 0 ? sg_git_fail(rc, "cannot read revision '%s'", rev) : 0;
 }
 
+/* The full name that a short one has; "": the current branch. *out is yours. */
+static int full_name(char **out, struct sg_registry *r, const char *name, const char *rev)
+{
+	git_reference *ref = NULL;
+
+	if (!*name)
+		return sg_head_get(out, r);
+	if (!strcmp(name, "@") || !strcmp(name, "HEAD"))
+		return (*out = sg_strdup("HEAD")) ? 0 : -SG_E_NOMEM;
+	if (git_reference_dwim(&ref, r->repo, name) < 0)
+		return unknown(rev);
+	*out = sg_strdup(git_reference_name(ref));
+	git_reference_free(ref);
+	return *out ? 0 : -SG_E_NOMEM;
+}
+
+static int lookup(git_object **out, struct sg_registry *r, const struct sg_oid *oid, const char *rev)
+{
+	int rc = git_object_lookup(out, r->repo, sg_git_oid(oid), GIT_OBJECT_ANY);
+
+	return rc == GIT_ENOTFOUND ? sg_fail(SG_E_NOTFOUND, "the object of '%s' is no longer here", rev) :
+	       rc < 0 ? sg_git_fail(rc, "cannot read revision '%s'", rev) : 0;
+}
+
+/* <name>@{<n>}; the oldest entry still knows what was before it. */
+static int before(git_object **out, struct sg_registry *r, const char *name, size_t n, const char *rev)
+{
+	struct sg_ref_changes l = { 0 };
+	const struct sg_oid *oid = NULL;
+	char *full = NULL;
+	int rc = full_name(&full, r, name, rev);
+
+	if (rc >= 0)
+		rc = sg_ref_changes(&l, r, full);
+	if (rc >= 0 && n < l.n)
+		oid = &l.change[n].new;
+	else if (rc >= 0 && l.n && n == l.n)
+		oid = &l.change[n - 1].old;
+	if (rc >= 0 && (!oid || sg_oid_is_zero(oid)))
+		rc = sg_fail(SG_E_NOTFOUND, "'%s': only %zu changes of '%s' are remembered", rev, l.n, full);
+	if (rc >= 0)
+		rc = lookup(out, r, oid, rev);
+	sg_ref_changes_release(&l);
+	free(full);
+	return rc;
+}
+
+/* <name>@{u}: as `sg status` has it, of the remote that has such a branch, origin first. */
+static int upstream(git_object **out, struct sg_registry *r, const char *name, const char *rev)
+{
+	char *full = NULL, *there = NULL;
+	struct sg_refs l = { 0 };
+	struct sg_oid oid;
+	bool found = false;
+	int rc = full_name(&full, r, name, rev);
+
+	if (rc >= 0 && !strcmp(full, "HEAD")) {
+		free(full);
+		full = NULL;
+		rc = sg_head_get(&full, r);
+	}
+	if (rc >= 0 && strncmp(full, "refs/heads/", 11))
+		rc = unknown(rev);
+	if (rc >= 0)
+		rc = (there = sg_asprintf("refs/remotes/origin/%s", full + 11)) ? 0 : -SG_E_NOMEM;
+	if (rc >= 0 && sg_ref_get(&oid, r, there) >= 0)
+		found = true;
+	else if (rc >= 0)
+		rc = sg_ref_list(&l, r, "refs/remotes/");
+	for (size_t i = 0; rc >= 0 && !found && i < l.n; i++) {
+		const char *slash = strchr(l.ref[i].name + strlen("refs/remotes/"), '/');
+
+		found = slash && !strcmp(slash + 1, full + 11);
+		oid = found ? l.ref[i].oid : oid;
+	}
+	if (rc >= 0)
+		rc = found ? lookup(out, r, &oid, rev) :
+			     sg_fail(SG_E_NOTFOUND, "'%s': no remote has a branch '%s'", rev, full + 11);
+	sg_refs_release(&l);
+	free(full);
+	free(there);
+	return rc;
+}
+
+/* What stands between the braces behind a name. */
+static int at_of(git_object **out, struct sg_registry *r, const char *name, const char *in, const char *rev)
+{
+	const char *digits = in + (*in == '-');
+	size_t len = strlen(digits);
+	char *branch = NULL;
+	size_t n;
+	int rc;
+
+	if (!strcmp(in, "u") || !strcmp(in, "upstream"))
+		return upstream(out, r, name, rev);
+	if (!len || len > 9 || digits[strspn(digits, "0123456789")] || (*in == '-' && *name))
+		return unknown(rev);
+	n = strtoul(digits, NULL, 10);
+	if (*in != '-')
+		return before(out, r, name, n, rev);
+	rc = sg_head_before(&branch, r, n);
+	if (rc >= 0)
+		rc = base_of(out, r, branch, rev);
+	free(branch);
+	return rc;
+}
+
+/* A name, with or without "@{...}". */
+static int name_of(git_object **out, struct sg_registry *r, char *name, const char *rev)
+{
+	char *at = strstr(name, "@{");
+	size_t n = strlen(name);
+
+	if (!at)
+		return base_of(out, r, name, rev);
+	if (name[n - 1] != '}')
+		return unknown(rev);
+	*at = name[n - 1] = '\0';
+	return at_of(out, r, name, at + 2, rev);
+}
+
 static int to_commit(git_object **o, const char *rev)
 {
 	git_object *c = NULL;
@@ -286,7 +408,7 @@ static int rev_lookup(git_object **out, struct sg_registry *r, const char *rev)
 
 	if (!name)
 		return -SG_E_NOMEM;
-	rc = *rev && *rev != '-' ? base_of(&o, r, name, rev) : unknown(rev);
+	rc = *rev && *rev != '-' ? name_of(&o, r, name, rev) : unknown(rev);
 	if (rc >= 0)
 		rc = operators(&o, rev + n, rev);
 	free(name);

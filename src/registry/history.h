@@ -28,8 +28,10 @@ int sg_history_ahead_behind(size_t *ahead, size_t *behind, struct sg_registry *r
 			    const struct sg_oid *a, const struct sg_oid *b);
 
 /* A revision as git writes it, to the commit it names: full or abbreviated id (4
- * digits or more), HEAD or @, short or full ref name, with ^, ^N and ~N behind.
- * Unknown is NOTFOUND, ambiguous is ERROR. */
+ * digits or more), HEAD or @, short or full ref name, with @{N} (what it was N
+ * changes ago; without a name: the current branch), @{u} (the branch of that name as
+ * last seen on its remote) or @{-N} (the branch of N checkouts ago) behind the name,
+ * and ^, ^N and ~N behind that. Unknown is NOTFOUND, ambiguous is ERROR. */
 int sg_rev_parse(struct sg_oid *out, struct sg_registry *r, const char *rev);
 /* The same without peeling: may be a tag, a tree or a blob ("main:policy"). */
 int sg_rev_parse_any(struct sg_oid *out, enum sg_object_type *type, struct sg_registry *r,

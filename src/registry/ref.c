@@ -262,6 +262,77 @@ void sg_refs_release(struct sg_refs *l)
 	*l = (struct sg_refs){ 0 };
 }
 
+/* --- what they were --- */
+
+void sg_ref_changes_release(struct sg_ref_changes *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->change[i].who);
+		free(l->change[i].email);
+		free(l->change[i].message);
+	}
+	free(l->change);
+	*l = (struct sg_ref_changes){ 0 };
+}
+
+static int take_change(struct sg_ref_change *out, const git_reflog_entry *e)
+{
+	const git_signature *by = git_reflog_entry_committer(e);
+	const char *message = git_reflog_entry_message(e);
+
+	*out = (struct sg_ref_change){
+		.who = sg_strdup(by && by->name ? by->name : ""), .email = sg_strdup(by && by->email ? by->email : ""),
+		.message = sg_strdup(message ? message : ""), .time = by ? by->when.time : 0,
+	};
+	memcpy(out->old.id, git_reflog_entry_id_old(e)->id, sizeof(out->old.id));
+	memcpy(out->new.id, git_reflog_entry_id_new(e)->id, sizeof(out->new.id));
+	return out->who && out->email && out->message ? 0 : -SG_E_NOMEM;
+}
+
+int sg_ref_changes(struct sg_ref_changes *out, struct sg_registry *r, const char *name)
+{
+	struct sg_ref_changes l = { 0 };
+	git_reflog *log = NULL;
+	size_t n;
+	int rc;
+
+	SG_TRY(check_name(name));
+	rc = git_reflog_read(&log, r->repo, name);
+	if (rc < 0)
+		return sg_git_fail(rc, "cannot read what '%s' was", name);
+	n = git_reflog_entrycount(log);
+	rc = SG_NEW(l.change, SG_MAX(n, (size_t)1));
+	for (; rc >= 0 && l.n < n; l.n++)
+		rc = take_change(&l.change[l.n], git_reflog_entry_byindex(log, l.n));
+	git_reflog_free(log);
+	if (rc < 0)
+		sg_ref_changes_release(&l);
+	else
+		*out = l;
+	return rc;
+}
+
+int sg_head_before(char **out, struct sg_registry *r, size_t n)
+{
+	static const char lead[] = "checkout: moving from ";
+	struct sg_ref_changes l = { 0 };
+	size_t at = 0, i;
+	int rc;
+
+	SG_TRY(sg_ref_changes(&l, r, "HEAD"));
+	for (i = 0; i < l.n && at < n; i++)
+		at += !strncmp(l.change[i].message, lead, sizeof(lead) - 1);
+	if (n && at == n) {
+		const char *from = l.change[i - 1].message + sizeof(lead) - 1, *to = strstr(from, " to ");
+
+		rc = (*out = sg_strndup(from, to ? (size_t)(to - from) : strlen(from))) ? 0 : -SG_E_NOMEM;
+	} else {
+		rc = sg_fail(SG_E_NOTFOUND, "there were only %zu checkouts", at);
+	}
+	sg_ref_changes_release(&l);
+	return rc;
+}
+
 int sg_head_get(char **out, struct sg_registry *r)
 {
 	git_reference *ref = NULL;

@@ -32,6 +32,16 @@ struct sg_refs { struct sg_ref *ref; size_t n, cap; };
 int sg_ref_list(struct sg_refs *out, struct sg_registry *r, const char *prefix);
 void sg_refs_release(struct sg_refs *l);
 
+/* What a ref was, newest first: the zero id where it did not exist. Branches, what was
+ * last seen on remotes, notes and HEAD are remembered, as long as they exist. */
+struct sg_ref_change { struct sg_oid old, new; char *who, *email, *message; int64_t time; };
+struct sg_ref_changes { struct sg_ref_change *change; size_t n; };
+/* A full name; one without memory gives none. */
+int sg_ref_changes(struct sg_ref_changes *out, struct sg_registry *r, const char *name);
+void sg_ref_changes_release(struct sg_ref_changes *l);
+/* The branch that HEAD left n checkouts ago (1: the last), its short name; yours. */
+int sg_head_before(char **out, struct sg_registry *r, size_t n);
+
 /* The ref HEAD points at, born or not ("refs/heads/main"); yours to free. */
 int sg_head_get(char **out, struct sg_registry *r);
 int sg_head_set(struct sg_registry *r, const char *ref, const char *message);

@@ -27,7 +27,7 @@ t 'delete: not the current one, not what nothing else holds' '
 	! git_ rev-parse -q --verify trial && sg checkout -q old/one && fails_with 1 sg branch -d main 2>err && grep -q "no other branch or tag" err &&
 	was=$(git_ rev-parse main) && sg branch -d -f main && sg branch main $was && sg checkout -q main &&
 	git_ tag keep && sg checkout -q old/one && sg branch -d main -q && git_ branch main keep && sg checkout -q main &&
-	fails_with 128 sg branch -d nothing && fails_with 129 sg branch -f x && fails_with 129 sg branch -d
+	fails_with 128 sg branch -d nothing && fails_with 129 sg branch -f && fails_with 129 sg branch -d
 '
 t 'branches of remotes when asked' '
 	git_ update-ref refs/remotes/origin/far main && ! sg branch | grep -q far && sg branch -a | grep -q "origin/far" && fails_with 129 sg branch -a x
