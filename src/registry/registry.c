@@ -95,6 +95,33 @@ int sg_registry_reopen(struct sg_registry *r)
 }
 
 /* dir is an absolute path of a .sg folder and is taken over. */
+/* git can leave out old commits or file contents and fetch them when it needs them.
+ * Nothing can be proven of what is not here, and gc would take it for damage. */
+static int check_whole(struct sg_registry *r)
+{
+	git_config *c = NULL;
+	git_config_iterator *it = NULL;
+	git_config_entry *e;
+	bool partial = false;
+
+	if (git_repository_is_shallow(r->repo) == 1)
+		return sg_fail(SG_E_UNSUPPORTED, "'%s' is a shallow clone: commits are missing; "
+			       "'git fetch --unshallow' in it brings them", r->git_dir);
+	if (git_repository_config_snapshot(&c, r->repo) < 0 || git_config_iterator_new(&it, c) < 0)
+		git_error_clear();
+	while (it && git_config_next(&e, it) == 0) {
+		size_t n = strlen(e->name);
+
+		partial |= !strcmp(e->name, "extensions.partialclone") ||
+			   (n > 16 && !strncmp(e->name, "remote.", 7) && !strcmp(e->name + n - 9, ".promisor") &&
+			    e->value && !strcmp(e->value, "true"));
+	}
+	git_config_iterator_free(it);
+	git_config_free(c);
+	return partial ? sg_fail(SG_E_UNSUPPORTED, "'%s' is a partial clone: contents are missing; "
+				 "clone it again without --filter", r->git_dir) : 0;
+}
+
 static int open_dir(struct sg_registry **out, char *dir, bool named)
 {
 	struct sg_registry *r;
@@ -124,6 +151,8 @@ static int open_dir(struct sg_registry **out, char *dir, bool named)
 	}
 	r->gc_seen = sg_lock_count(r);	/* before the packs are listed */
 	rc = open_repo(r, named);
+	if (rc >= 0)
+		rc = check_whole(r);
 	if (rc < 0)
 		goto out;
 	rc = sg_sweep(r, false);
