@@ -5,9 +5,10 @@
 #include "sg.h"
 #include <stdlib.h>
 
-static bool candidates;
+static bool candidates, use_links;
 static const struct sg_opt opts[] = {
 	{ 0, "candidates", SG_OPT_FLAG, &candidates, NULL, "also what waits to be judged there, with its reports", 0, 0 },
+	{ 0, "link", SG_OPT_FLAG, &use_links, NULL, "from a path on this machine: share the packs instead of copying", 0, 0 },
 	{ 0 },
 };
 
@@ -72,7 +73,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 	int rc;
 
 	SG_TRY(sg_cmd_args(argc, 1, 2));
-	SG_TRY(sg_share_clone(&s, &dir, argv[0], argc > 1 ? argv[1] : NULL, candidates, &ctx->progress));
+	SG_TRY(sg_share_clone(&s, &dir, argv[0], argc > 1 ? argv[1] : NULL, candidates, use_links, &ctx->progress));
 	rc = ctx->json ? print_json(&s, dir) : 0;
 	if (!ctx->json)
 		print(ctx, &s, dir);
@@ -82,6 +83,6 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 }
 
 const struct sg_cmd sg_cmd_clone = {
-	.name = "clone", .group = "start", .args = "[--candidates] [--json] <url> [<dir>]",
+	.name = "clone", .group = "start", .args = "[--candidates] [--link] [--json] <url> [<dir>]",
 	.brief = "Make a registry from another one.", .opts = opts, .run = run,
 };

@@ -9,6 +9,7 @@ static struct sg_opt_list leases;
 static const struct sg_opt opts[] = {
 	{ 0, "candidates", SG_OPT_FLAG, &in.candidates, NULL, "also all that waits to be judged, with its reports", 0, 0 },
 	{ 0, "tags", SG_OPT_FLAG, &in.tags, NULL, "also all tags", 0, 0 },
+	{ 0, "link", SG_OPT_FLAG, &in.link, NULL, "to a path on this machine: share the packs instead of copying", 0, 0 },
 	{ 0, "force-with-lease", SG_OPT_MAYBE, &leases, "<ref>[:<commit>]",
 	  "replace what is there, if it is what was last seen", 0, 0 },
 	{ 0 },
@@ -49,7 +50,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 const struct sg_cmd sg_cmd_push = {
 	.name = "push", .group = "share",
-	.args = "[--candidates] [--tags] [--force-with-lease[=<ref>[:<commit>]]] [--json] [<remote> [<ref> ...]]",
+	.args = "[--candidates] [--tags] [--force-with-lease[=<ref>[:<commit>]]] [--link] [--json] [<remote> [<ref> ...]]",
 	.brief = "Take branches, tags and candidates to another registry.", .opts = opts,
 	.flags = SG_CMD_REPO, .run = run,
 };

@@ -671,6 +671,7 @@ struct sg_push_opts {
 	 * ":to" (remove what was last seen there). Empty: the current branch. */
 	struct sg_names refs;
 	bool candidates, tags;		/* all that waits on refs/sg, with its reports; all tags */
+	bool link;			/* to a path on this machine: by second names of packs; no hooks run */
 	bool lease;			/* a ref may also go back, if it is there what was last seen */
 	struct sg_names leases;		/* the same for one: "ref" or "ref:commit" */
 };
@@ -685,8 +686,9 @@ int sg_share_fetch(struct sg_shared *out, struct sg_repo *r, const char *remote,
 int sg_share_pull(struct sg_shared *out, struct sg_repo *r, const char *remote, const char *branch,
 		  const struct sg_progress *progress);
 /* dir NULL: named after the URL; *made is the folder, yours. From a path on this
- * machine the tokens of its data sets come along, checked by their hashes. */
-int sg_share_clone(struct sg_shared *out, char **made, const char *url, const char *dir, bool candidates,
+ * machine the tokens of its data sets come along, checked by their hashes. link: from
+ * such a path packs come by a second name instead of a copy. */
+int sg_share_clone(struct sg_shared *out, char **made, const char *url, const char *dir, bool candidates, bool link,
 		   const struct sg_progress *progress);
 
 /* --- proving (sg_verify.c, sg_fsck.c) ---------------------------------------- */

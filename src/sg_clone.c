@@ -472,7 +472,7 @@ static int check_source(const char *url, const char *dir)
 	return rc;
 }
 
-int sg_share_clone(struct sg_shared *out, char **made, const char *url, const char *dir, bool candidates,
+int sg_share_clone(struct sg_shared *out, char **made, const char *url, const char *dir, bool candidates, bool link,
 		   const struct sg_progress *progress)
 {
 	char *name = dir ? sg_strdup(dir) : name_of(url), *path = name ? sg_path_join(name, ".sg") : NULL;
@@ -490,7 +490,7 @@ int sg_share_clone(struct sg_shared *out, char **made, const char *url, const ch
 	if (rc >= 0)
 		rc = (r->device_name = sg_strdup("cpu")) ? 0 : -SG_E_NOMEM;
 	if (rc >= 0)
-		rc = sg_clone(&r->reg, url, name, candidates ? SG_FETCH_SG : 0, progress);
+		rc = sg_clone(&r->reg, url, name, (candidates ? SG_FETCH_SG : 0) | (link ? SG_FETCH_LINK : 0), progress);
 	if (rc >= 0)
 		rc = settle(&s, r, url, candidates);
 	if (r && r->reg) {

@@ -447,7 +447,7 @@ static int push(struct sg_shared *out, struct list *l, const struct sg_progress 
 	for (size_t i = 0; i < l->n; i++)
 		p[i] = (struct sg_push){ .dst = l->it[i].to, .src = l->it[i].src, .old = l->it[i].old,
 					 .any_old = l->it[i].any_old, .force = l->it[i].force };
-	rc = l->n ? sg_push(l->r->reg, l->remote, p, l->n, false, progress) : 0;
+	rc = l->n ? sg_push(l->r->reg, l->remote, p, l->n, l->o->link ? SG_PUSH_LINK : 0, progress) : 0;
 	/* a ref that was refused is an answer, anything else a failure */
 	if (rc == -SG_E_BUSY || rc == -SG_E_REFUSED)
 		rc = 0;

@@ -1,4 +1,5 @@
 #include "registry/remote.h"
+#include "registry/link.h"
 #include "registry/wire.h"
 #include "registry/history.h"
 #include "registry/registry.h"
@@ -266,12 +267,17 @@ static int prune(struct sg_fetch *f, struct sg_registry *r, const struct specs *
 /* ---- whole fetches ---- */
 
 static int bring(struct sg_wire *w, struct sg_registry *r, const struct sg_url *u, const char *url,
-		 const struct sg_advert *ad, const struct plan *p, const struct sg_progress *progress)
+		 const struct sg_advert *ad, const struct plan *p, struct sg_link_guard *link,
+		 const struct sg_progress *progress)
 {
 	struct sg_oids want = { 0 };
 	struct sg_names names = { 0 };
 	int rc = wanted(&want, &names, r, p);
 
+	if (rc >= 0 && link && want.n) {
+		rc = sg_link_fetch(link, r, u->path, &want, progress);
+		want.n = 0;
+	}
 	if (rc >= 0 && u->kind == SG_URL_HTTP)
 		rc = names.n ? sg_exec_fetch(r, url, &names) : 0;
 	else if (rc >= 0)
@@ -290,18 +296,24 @@ static int fetch_from(struct sg_fetch *f, struct sg_registry *r, const char *url
 	struct sg_advert ad = { 0 };
 	struct sg_url u = { 0 };
 	struct plan plan = { 0 };
+	struct sg_link_guard link = { 0 };
 	int rc;
 
 	SG_TRY(sg_url_parse(&u, url));
+	if (flags & SG_FETCH_LINK && u.kind != SG_URL_PATH) {
+		sg_url_release(&u);
+		return sg_fail(SG_E_USAGE, "only a path on this machine can be linked from");
+	}
 	rc = u.kind == SG_URL_HTTP ? sg_exec_refs(&ad, r, url) : sg_wire_open(&w, &ad, r, "git-upload-pack", &u, url);
 	if (rc >= 0)
 		rc = make_plan(&plan, specs, &ad);
 	if (rc >= 0)
-		rc = bring(&w, r, &u, url, &ad, &plan, progress);
+		rc = bring(&w, r, &u, url, &ad, &plan, flags & SG_FETCH_LINK ? &link : NULL, progress);
 	for (size_t i = 0; rc >= 0 && i < plan.n; i++)
 		rc = update(f, r, &plan.it[i]);
 	if (rc >= 0 && flags & SG_FETCH_PRUNE)
 		rc = prune(f, r, specs, &plan);
+	sg_link_settle(&link);
 	f->head = ad.head;
 	ad.head = NULL;
 	plan_release(&plan);

@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "registry/object.h"
 #include "registry/signer.h"
@@ -60,6 +61,7 @@ void sg_sweep_locks(struct sg_registry *r);
  * zlib stream) handed to sink piece by piece. */
 struct sg_packer;
 void sg_packer_take_all(struct sg_packer *p);	/* existing objects too */
+int sg_packer_keep(struct sg_packer *p, struct sg_names *out);	/* its .keep is the caller's to remove */
 char *sg_packer_base(const struct sg_packer *p);	/* path of a committed pack without .pack, yours */
 int sg_object_id(struct sg_oid *out, enum sg_object_type type, const void *data, size_t n);
 int sg_pack_entry(int (*sink)(void *arg, const void *data, size_t n), void *arg,
@@ -82,6 +84,7 @@ int sg_tag_target(struct sg_oid *out, const struct sg_oid *id, const char *data,
 struct sg_oidmap { struct sg_oid *key; size_t *value; size_t n, cap; };
 /* 1 when new (value stored), 0 when there (value left), or NOMEM. */
 int sg_oidmap_add(struct sg_oidmap *m, const struct sg_oid *key, size_t value);
+void sg_oidmap_set(struct sg_oidmap *m, const struct sg_oid *key, size_t value);	/* of one that is there */
 bool sg_oidmap_get(const struct sg_oidmap *m, const struct sg_oid *key, size_t *value);
 void sg_oidmap_release(struct sg_oidmap *m);
 

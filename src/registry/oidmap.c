@@ -48,6 +48,12 @@ int sg_oidmap_add(struct sg_oidmap *m, const struct sg_oid *key, size_t value)
 	return 1;
 }
 
+void sg_oidmap_set(struct sg_oidmap *m, const struct sg_oid *key, size_t value)
+{
+	if (m->n)
+		m->value[slot(m, key)] = value;
+}
+
 bool sg_oidmap_get(const struct sg_oidmap *m, const struct sg_oid *key, size_t *value)
 {
 	size_t h;

@@ -242,6 +242,14 @@ char *sg_packer_base(const struct sg_packer *p)
 	return p->keep ? sg_strndup(p->keep, strlen(p->keep) - 5) : sg_strdup("");
 }
 
+int sg_packer_keep(struct sg_packer *p, struct sg_names *out)
+{
+	SG_TRY(sg_names_add(out, p->keep));
+	free(p->keep);
+	p->keep = NULL;
+	return 0;
+}
+
 bool sg_packer_has(const struct sg_packer *p, const struct sg_oid *oid)
 {
 	return sg_oidmap_get(&p->map, oid, NULL);

@@ -1,4 +1,6 @@
 #include "registry/remote.h"
+#include "registry/link.h"
+#include "registry/registry.h"
 #include "registry/wire.h"
 #include "registry/history.h"
 
@@ -321,15 +323,44 @@ static int decide_all(struct sg_registry *r, struct sg_push *ref, size_t n, cons
 	return 0;
 }
 
-static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, bool atomic,
+static int by_link(struct sg_registry *r, const struct sg_url *u, struct sg_push *ref, size_t n, bool atomic,
+		   const struct sg_progress *progress)
+{
+	struct sg_registry *to = NULL;
+	struct sg_advert ad = { 0 };
+	struct sg_oids list = { 0 };
+	int rc = u->kind == SG_URL_PATH ? 0 : sg_fail(SG_E_USAGE, "only a path on this machine can be linked to");
+
+	if (rc >= 0)
+		rc = sg_link_advert(&ad, &to, u->path);
+	if (rc >= 0)
+		rc = decide_all(r, ref, n, &ad, atomic);
+	if (rc >= 0 && to_send(ref, n)) {
+		rc = objects(&list, r, ref, n, &ad);
+		if (rc >= 0)
+			rc = sg_link_push(to, r, ref, n, &list, atomic, progress);
+	}
+	free(list.oid);
+	sg_advert_release(&ad);
+	sg_registry_free(to);
+	return rc;
+}
+
+static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, unsigned flags,
 		   const struct sg_progress *progress)
 {
 	struct sg_wire w = { 0 };
 	struct sg_advert ad = { 0 };
 	struct sg_url u = { 0 };
+	bool atomic = flags & SG_PUSH_ATOMIC;
 	int rc;
 
 	SG_TRY(sg_url_parse(&u, url));
+	if (flags & SG_PUSH_LINK) {
+		rc = by_link(r, &u, ref, n, atomic, progress);
+		sg_url_release(&u);
+		return rc;
+	}
 	rc = u.kind == SG_URL_HTTP ? sg_exec_refs(&ad, r, url) : sg_wire_open(&w, &ad, r, "git-receive-pack", &u, url);
 	if (rc >= 0)
 		rc = decide_all(r, ref, n, &ad, atomic);
@@ -348,7 +379,7 @@ static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, 
 	return rc;
 }
 
-int sg_push(struct sg_registry *r, const char *remote, struct sg_push *ref, size_t n, bool atomic,
+int sg_push(struct sg_registry *r, const char *remote, struct sg_push *ref, size_t n, unsigned flags,
 	    const struct sg_progress *progress)
 {
 	char *url = NULL, *name = NULL;
@@ -357,7 +388,7 @@ int sg_push(struct sg_registry *r, const char *remote, struct sg_push *ref, size
 	for (size_t i = 0; i < n; i++)
 		ref[i].rc = 1;
 	if (rc >= 0)
-		rc = push_to(r, url, ref, n, atomic, progress);
+		rc = push_to(r, url, ref, n, flags, progress);
 	if (rc < 0)
 		refuse_rest(ref, n, rc, sg_error_message());
 	for (size_t i = 0; rc >= 0 && i < n; i++) {

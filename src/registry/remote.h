@@ -42,8 +42,10 @@ struct sg_push {
 };
 /* Returns 0 when every ref went through, else the first ref's rc (or the
  * failure of the whole, then every rc is set). atomic: all or none, where the
- * other side can. Tracking refs of a named remote follow. */
-int sg_push(struct sg_registry *r, const char *remote, struct sg_push *ref, size_t n, bool atomic,
+ * other side can. Tracking refs of a named remote follow. link: a path on this machine
+ * gets packs by a second name (registry/link.h); USAGE for other remotes. */
+enum sg_push_flags { SG_PUSH_ATOMIC = 1 << 0, SG_PUSH_LINK = 1 << 1 };
+int sg_push(struct sg_registry *r, const char *remote, struct sg_push *ref, size_t n, unsigned flags,
 	    const struct sg_progress *progress);
 void sg_push_release(struct sg_push *ref, size_t n);	/* the texts */
 
@@ -51,6 +53,7 @@ enum sg_fetch_flags {
 	SG_FETCH_SG      = 1 << 0,	/* refs/sg/..., refs/notes/sg to refs/sg-remote/<remote>/... */
 	SG_FETCH_PRUNE   = 1 << 1,	/* tracking refs gone over there go here */
 	SG_FETCH_NO_TAGS = 1 << 2,
+	SG_FETCH_LINK    = 1 << 3,	/* from a path: packs by a second name; USAGE else */
 };
 /* What one ref did: old zero: new here; oid zero: pruned. rc -SG_E_REFUSED: a
  * tag that differs or a refspec without + that is no fast-forward was left alone. */

@@ -61,6 +61,7 @@ all_ () { git_ for-each-ref; git_ rev-list --objects --all | sort | sha1sum; }
 grow_registry && sg train -q --type layer --name a $fast && sg validate -q a && mkdir there && cp -r .sg there || exit 1
 t 'accept' 'crashes main_ accept a'
 t 'push' 'find . -mindepth 1 -delete && cp -rp "$here/old/." . && sg accept -q a && crashes there push there main'
+t 'push --link' 'find . -mindepth 1 -delete && cp -rp "$here/old/." . && crashes there push --link there main'
 t 'tag' 'crashes all_ tag v1'
 t 'revert' 'sg tag -q v0; crashes main_ revert --force a'
 t 'gc' '
