@@ -274,7 +274,7 @@ int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word)
 	struct sg_found f = { 0 };
 
 	SG_TRY(sg_find_graft(&f, r, word));
-	out->commit = f.commit;
+	*out = (struct sg_extra){ .commit = f.commit };
 	strcpy(out->id, f.id);
 	sg_found_release(&f);
 	return 0;

@@ -190,6 +190,7 @@ static int fill_receipt(struct judge *j)
 	SG_TRY(sg_view_state(p->candidate, &j->view, &j->extra, 1, NULL));
 	SG_TRY(sg_trial_sets(&j->t, NULL, count_uses, j));
 	SG_TRY(measure(j));
+	SG_TRY(sg_probe_all(&j->t, &j->view, &j->extra));
 	return sg_trial_judge(&j->t);
 }
 

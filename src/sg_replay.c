@@ -144,6 +144,65 @@ static int compare_sets(struct compared *c, struct sg_prover *p, const struct sg
 	return 0;
 }
 
+/* One probe again, on the compositions that it was made with. */
+static int compare_probe(struct compared *c, struct sg_prover *p, const struct sg_set *set, const struct sg_policy *policy,
+			 struct sg_receipt *again, size_t i)
+{
+	struct sg_receipt_set *s = &again->probe[i], now = *s;
+	struct sg_extra cand = { .commit = p->now.commit };
+	size_t n = SG_MAX(s->docs, (size_t)1);
+	int rc;
+
+	strcpy(cand.id, again->graft);
+	now.parent = now.cand = NULL;
+	now.tokens = NULL;
+	rc = SG_NEW(now.parent, n);
+	if (rc >= 0)
+		rc = SG_NEW(now.cand, n);
+	if (rc >= 0)
+		rc = SG_NEW(now.tokens, n);
+	if (rc >= 0)
+		rc = sg_probe_measure(&now, &p->prev, &cand, set, policy, again->window, p->progress);
+	if (rc >= 0 && memcmp(now.tokens, s->tokens, s->docs * sizeof(*s->tokens)))
+		rc = sg_fail(SG_E_CORRUPT, "probe '%s': other tokens were scored", s->name);
+	if (rc >= 0) {
+		compare(c, s, s->parent, now.parent, "parent");
+		compare(c, s, s->cand, now.cand, "candidate");
+		memcpy(s->parent, now.parent, s->docs * sizeof(*s->parent));
+		memcpy(s->cand, now.cand, s->docs * sizeof(*s->cand));
+	}
+	free(now.parent);
+	free(now.cand);
+	free(now.tokens);
+	return rc;
+}
+
+static int policy_of(struct sg_policy *out, struct sg_prover *p)
+{
+	struct sg_buf b = { 0 };
+	int rc = sg_tree_read(&b, p->r->reg, &p->prev.commit, "policy", 1 << 20);
+
+	if (rc >= 0)
+		rc = sg_policy_parse(out, b.data, b.len, "policy");
+	sg_buf_release(&b);
+	return rc;
+}
+
+static int compare_probes(struct compared *c, struct sg_prover *p, const struct sg_sets *sets, struct sg_receipt *again)
+{
+	struct sg_policy policy = { 0 };
+	int rc = again->n_probes ? policy_of(&policy, p) : 0;
+
+	for (size_t i = 0; rc >= 0 && i < again->n_probes; i++) {
+		const struct sg_set *set = sg_probe_set(sets, &again->probe[i]);
+
+		if (set && set->present)
+			rc = compare_probe(c, p, set, &policy, again, i);
+	}
+	sg_policy_release(&policy);
+	return rc;
+}
+
 /* The rollback hashes are of the parent's first documents of the first set. */
 static int check_rollback(struct compared *c, const struct sg_receipt *again)
 {
@@ -174,14 +233,10 @@ static int copy_receipt(struct sg_receipt *out, const struct sg_receipt *r)
 static int judge_again(struct sg_prover *p, struct sg_receipt *again)
 {
 	struct sg_policy policy = { 0 };
-	struct sg_buf b = { 0 };
-	int rc = sg_tree_read(&b, p->r->reg, &p->prev.commit, "policy", 1 << 20);
+	int rc = policy_of(&policy, p);
 
 	if (rc >= 0)
-		rc = sg_policy_parse(&policy, b.data, b.len, "policy");
-	if (rc >= 0)
 		rc = sg_gate_judge(again, &policy);
-	sg_buf_release(&b);
 	sg_policy_release(&policy);
 	return rc;
 }
@@ -237,6 +292,8 @@ static int replay(struct sg_prover *p, const struct sg_sets *sets, const struct 
 		rc = copy_receipt(&again, r);
 	if (rc >= 0)
 		rc = compare_sets(&c, p, sets, &again);
+	if (rc >= 0)
+		rc = compare_probes(&c, p, sets, &again);
 	if (rc >= 0)
 		rc = say(p, &c, &again, r, subject);
 	sg_receipt_release(&again);

@@ -73,7 +73,7 @@ int sg_view_tokenizer(struct sg_view *v);
 int sg_view_window(const struct sg_view *v, uint64_t window);
 
 /* Where a graft's payload is read from: the commit that holds its folder. */
-struct sg_stored { struct sg_repo *r; struct sg_oid commit; char id[SG_SHA256_HEX]; };
+struct sg_stored { struct sg_repo *r; struct sg_oid commit; char id[SG_SHA256_HEX]; bool shuffled; };
 /* Parses grafts/<id16>/graft.json of a commit and proves the id. */
 int sg_stored_graft(struct sg_graft **out, struct sg_repo *r, const struct sg_oid *commit, const char *id16);
 
@@ -82,7 +82,11 @@ int sg_stored_graft(struct sg_graft **out, struct sg_repo *r, const struct sg_oi
  * with the grafts named in `without` left out. Payloads are read at once; the view
  * must outlive *out. cap: most tokens of a pass.
  */
-struct sg_extra { struct sg_oid commit; char id[SG_SHA256_HEX]; };
+struct sg_extra {
+	struct sg_oid commit;
+	char id[SG_SHA256_HEX];
+	bool shuffled;		/* a control: each tensor's elements in another order, the same each time */
+};
 int sg_view_compose(struct sg_composed *out, struct sg_view *v, const struct sg_extra *extra, size_t n_extra,
 		    const struct sg_names *without, size_t cap);
 /* State hash of the same choice, without building anything. */
@@ -169,6 +173,15 @@ int sg_measure(double *nats, uint32_t *tokens, struct sg_model *m, const struct 
 /* The same for the ids of one document that is in no shard. */
 int sg_measure_ids(double *nats, uint32_t *tokens, struct sg_model *m, const int32_t *ids, size_t n, size_t window,
 		   size_t rows, const char *what, const struct sg_progress *progress);
+/* The divergence of b from a, of the first `docs` documents: entropy of a's predictions
+ * and cross entropy of b's under them, nats summed over the scored tokens. */
+int sg_measure_drift(double *entropy, double *cross, uint32_t *tokens, struct sg_model *a, struct sg_model *b,
+		     const struct sg_tokens *t, size_t docs, size_t window, const char *what,
+		     const struct sg_progress *progress);
+/* Tokens that end a sequence of four which the same text has had, in the greedy
+ * continuation by n tokens of the document's first `prompt`. */
+int sg_measure_repeats(double *repeats, uint32_t *tokens, struct sg_model *m, const struct sg_tokens *t, size_t docs,
+		       size_t prompt, size_t n, const char *what, const struct sg_progress *progress);
 /* Tokens of one pass when nobody says: large enough for the GEMMs, at least a window. */
 size_t sg_rows(size_t window);
 
@@ -193,7 +206,7 @@ void sg_trial_release(struct sg_trial *t);
 int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commit, const char *id);
 /* Candidates that were judged on the set so far, this one included. */
 typedef int sg_uses_fn(void *arg, uint64_t *out, const char *set);
-/* Every acceptance and retained set into the receipt, under its own role, or under
+/* Every acceptance, retained and safety set into the receipt, under its own role, or under
  * `role` when that is not NULL. uses NULL: 1. NOTFOUND when tokens are not here. */
 int sg_trial_sets(struct sg_trial *t, const char *role, sg_uses_fn *uses, void *arg);
 /* Losses of those sets under m, as the parent's or the candidate's. who: for progress. */
@@ -203,6 +216,15 @@ int sg_trial_measure(struct sg_trial *t, struct sg_model *m, bool cand, const ch
 int sg_trial_sample(char hex[SG_SHA256_HEX], struct sg_trial *t, struct sg_model *m);
 /* Adds what is stored of a composed graft to the facts. */
 int sg_trial_facts(struct sg_receipt_facts *f, const struct sg_graft *g);
+/* What gates measure besides (sg_probe.c): the probes that the policy asks for, into
+ * the receipt, whose sets are measured. The candidate stands on the parent. */
+int sg_probe_all(struct sg_trial *t, struct sg_view *parent, const struct sg_extra *cand);
+/* One probe's numbers. */
+int sg_probe_measure(struct sg_receipt_set *probe, struct sg_view *parent, const struct sg_extra *cand,
+		     const struct sg_set *set, const struct sg_policy *policy, size_t window,
+		     const struct sg_progress *progress);
+/* The set that a probe looks at; NULL: not there. */
+const struct sg_set *sg_probe_set(const struct sg_sets *sets, const struct sg_receipt_set *probe);
 /* Numerics fingerprint, then the gates. */
 int sg_trial_judge(struct sg_trial *t);
 /* Looks that were had at a set so far (sg_judge.c), that of this graft or composition

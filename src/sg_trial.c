@@ -67,7 +67,8 @@ int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commi
 
 static bool is_judged(const struct sg_set *s)
 {
-	return s->manifest.role == SG_ROLE_ACCEPT || s->manifest.role == SG_ROLE_RETAIN;
+	return s->manifest.role == SG_ROLE_ACCEPT || s->manifest.role == SG_ROLE_RETAIN ||
+	       s->manifest.role == SG_ROLE_SAFETY;
 }
 
 static int add_set(struct sg_trial *t, const struct sg_set *s, const char *role, uint64_t uses)

@@ -2,6 +2,7 @@
 #include "sg_repo.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/rng.h"
 
 /* --- grafts that a commit holds --------------------------------------------- */
 
@@ -25,13 +26,30 @@ int sg_stored_graft(struct sg_graft **out, struct sg_repo *r, const struct sg_oi
 	return rc;
 }
 
+/* Fisher-Yates from the tensor's name: the same order each time. */
+static void shuffle(float *v, size_t n, const char *name)
+{
+	uint64_t stream = sg_rng_stream(name);
+
+	for (size_t i = n; i > 1; i--) {
+		size_t k = (size_t)sg_rng_below(0, stream, i, i);
+		float was = v[i - 1];
+
+		v[i - 1] = v[k];
+		v[k] = was;
+	}
+}
+
 static int read_payload(void *arg, void *out, size_t n, const char *name, const char *sha256)
 {
 	const struct sg_stored *s = arg;
 	char folder[300];
 
 	snprintf(folder, sizeof(folder), "grafts/%.16s/data/%s", s->id, name);
-	return sg_payload_read(out, n, s->r->reg, &s->commit, folder, sha256);
+	SG_TRY(sg_payload_read(out, n, s->r->reg, &s->commit, folder, sha256));
+	if (s->shuffled)
+		shuffle(out, n / sizeof(float), name);
+	return 0;
 }
 
 /* Grafts of the view and extra ones, parsed, each with the commit it comes from. */
@@ -69,8 +87,9 @@ static int choose(struct choice *c, struct sg_view *v, const struct sg_names *id
 		if (!sg_names_has(without, ids->name[i]))
 			rc = choose_one(c, v, &v->commit, ids->name[i]);
 	for (size_t i = 0; rc >= 0 && i < n_extra; i++)
-		if (!sg_names_has(ids, extra[i].id))
-			rc = choose_one(c, v, &extra[i].commit, extra[i].id);
+		if (!sg_names_has(ids, extra[i].id) &&
+		    (rc = choose_one(c, v, &extra[i].commit, extra[i].id)) >= 0)
+			c->from[c->n - 1].shuffled = extra[i].shuffled;
 	if (rc < 0)
 		choice_release(c, true);
 	return rc;

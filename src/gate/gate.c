@@ -113,6 +113,19 @@ int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *
 			    p.mean, out->upper, t->limit);
 }
 
+int sg_gate_probed(struct sg_receipt *r, const char *role)
+{
+	struct sg_receipt_gate *g;
+
+	for (size_t i = 0; i < r->n_probes; i++)
+		if (!strcmp(r->probe[i].role, role))
+			return 0;
+	if (!*r->graft)
+		return 0;
+	SG_TRY(sg_gate_add(r, &g, role, ""));
+	return sg_gate_say(g, SG_DEFER, "the policy asks for it, but it was not measured");
+}
+
 static int run_on(const struct sg_gate *g, struct sg_receipt *r, const struct sg_policy *p,
 		  const struct sg_receipt_set *set)
 {
@@ -130,6 +143,9 @@ static int run_gate(const struct sg_gate *g, struct sg_receipt *r, const struct 
 	for (size_t i = 0; g->role && i < r->n_sets; i++)
 		if (!strcmp(r->set[i].role, g->role))
 			SG_TRY(run_on(g, r, p, &r->set[i]));
+	for (size_t i = 0; g->role && i < r->n_probes; i++)
+		if (!strcmp(r->probe[i].role, g->role))
+			SG_TRY(run_on(g, r, p, &r->probe[i]));
 	return g->missing ? g->missing(p, r) : 0;
 }
 

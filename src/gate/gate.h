@@ -15,12 +15,12 @@ SG_C_BEGIN
 struct sg_gate_input {
 	const struct sg_policy *policy;
 	const struct sg_receipt *receipt;	/* all sets and facts */
-	const struct sg_receipt_set *set;	/* the one to judge; NULL for a gate without role */
+	const struct sg_receipt_set *set;	/* or probe, the one to judge; NULL for a gate without role */
 };
 
 struct sg_gate {
 	const char *name;	/* as the policy has it: [gate "name"] */
-	const char *role;	/* run once for each set of this role; NULL: once */
+	const char *role;	/* run once for each set or probe of this role; NULL: once */
 	bool (*enabled)(const struct sg_policy *p);
 	/* Fill numbers, verdict and text of *out, whose name and set are there already. */
 	int (*run)(const struct sg_gate_input *in, struct sg_receipt_gate *out);
@@ -65,5 +65,7 @@ int sg_gate_add(struct sg_receipt *r, struct sg_receipt_gate **out, const char *
  */
 struct sg_gate_test { double alpha, limit; int64_t min_docs, max_uses, test; bool correct_uses; };
 int sg_gate_paired(const struct sg_receipt_set *set, const struct sg_gate_test *t, struct sg_receipt_gate *out);
+/* For `missing`: a candidate whose receipt has no probe of this role is deferred. */
+int sg_gate_probed(struct sg_receipt *r, const char *role);
 SG_C_END
 #endif

@@ -65,6 +65,43 @@ static const struct key keys[] = {
 	  "least share of elements that are not zero" },
 	{ "rollback", "enabled", BOOL, AT(rollback.enabled), "true", 0, 0,
 	  "Taking the graft off gives the parent's outputs back, bit by bit." },
+	{ "drift", "enabled", BOOL, AT(drift.enabled), "false", 0, 0,
+	  "Near its parent on each retained set: the upper bound of the mean divergence,\n"
+	  "KL(parent, candidate), nats per token, is below max-kl." },
+	{ "drift", "alpha", REAL, AT(drift.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "drift", "max-kl", REAL, AT(drift.max_kl), "0.05", 0, 100, NULL },
+	{ "drift", "docs", INT, AT(drift.docs), "200", 2, DOCS_MAX,
+	  "documents of each set that are looked at" },
+	{ "drift", "min-docs", INT, AT(drift.min_docs), "100", 2, DOCS_MAX, NULL },
+	{ "conflict", "enabled", BOOL, AT(conflict.enabled), "false", 0, 0,
+	  "At peace with each active graft: how much less the candidate gains on the first\n"
+	  "acceptance set because that graft is there is below max-interaction." },
+	{ "conflict", "alpha", REAL, AT(conflict.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "conflict", "max-interaction", REAL, AT(conflict.max_interaction), "0.01", 0, 100, "nats per token" },
+	{ "conflict", "docs", INT, AT(conflict.docs), "200", 2, DOCS_MAX, NULL },
+	{ "conflict", "min-docs", INT, AT(conflict.min_docs), "100", 2, DOCS_MAX, NULL },
+	{ "conflict", "grafts", INT, AT(conflict.grafts), "8", 1, 1000,
+	  "the active grafts that came last: each costs two measurements" },
+	{ "control", "enabled", BOOL, AT(control.enabled), "false", 0, 0,
+	  "Better than the same numbers in another order, on the first acceptance set." },
+	{ "control", "alpha", REAL, AT(control.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "control", "docs", INT, AT(control.docs), "200", 2, DOCS_MAX, NULL },
+	{ "control", "min-docs", INT, AT(control.min_docs), "100", 2, DOCS_MAX, NULL },
+	{ "safety", "enabled", BOOL, AT(safety.enabled), "true", 0, 0,
+	  "No closer to the texts of any safety set: the upper bound of how much their loss\n"
+	  "falls, nats per token, is below max-drop." },
+	{ "safety", "alpha", REAL, AT(safety.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "safety", "max-drop", REAL, AT(safety.max_drop), "0.1", 0, 100, NULL },
+	{ "safety", "min-docs", INT, AT(safety.min_docs), "20", 2, DOCS_MAX, NULL },
+	{ "degenerate", "enabled", BOOL, AT(degenerate.enabled), "false", 0, 0,
+	  "No more stuck than its parent: tokens that end a sequence of four which the same\n"
+	  "greedy continuation has had, share of all, grow by less than max-repeat." },
+	{ "degenerate", "alpha", REAL, AT(degenerate.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "degenerate", "max-repeat", REAL, AT(degenerate.max_repeat), "0.1", 0, 1, NULL },
+	{ "degenerate", "docs", INT, AT(degenerate.docs), "64", 2, 65536, "beginnings of documents of the first acceptance set" },
+	{ "degenerate", "min-docs", INT, AT(degenerate.min_docs), "32", 2, DOCS_MAX, NULL },
+	{ "degenerate", "prompt", INT, AT(degenerate.prompt), "16", 1, 1024, "tokens" },
+	{ "degenerate", "tokens", INT, AT(degenerate.tokens), "64", 8, 4096, "tokens that are written" },
 };
 
 static const struct key retain_keys[] = {

@@ -37,6 +37,11 @@ struct sg_policy {
 	} retention;
 	struct { bool enabled; int64_t max_bytes; bool finite; double min_nonzero; } artefact;
 	struct { bool enabled; } rollback;
+	struct { bool enabled; double alpha, max_kl; int64_t docs, min_docs; } drift;
+	struct { bool enabled; double alpha, max_interaction; int64_t docs, min_docs, grafts; } conflict;
+	struct { bool enabled; double alpha; int64_t docs, min_docs; } control;
+	struct { bool enabled; double alpha, max_drop; int64_t min_docs; } safety;
+	struct { bool enabled; double alpha, max_repeat; int64_t docs, min_docs, prompt, tokens; } degenerate;
 	struct sg_policy_retain *retain;
 	size_t n_retain, cap_retain;
 	struct sg_policy_signer *signer;

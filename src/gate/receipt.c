@@ -10,6 +10,8 @@
 #include <math.h>
 
 #define NAME_MAX_ 64		/* names of sets, roles, gates */
+#define PROBE_MAX_ 128		/* names of probes */
+#define PROBES_MAX_ (16 * SG_RECEIPT_SETS)
 #define TEXT_MAX 4096		/* fingerprint, tool, texts of gates */
 
 static const char *const verdicts[SG_VERDICT_COUNT] = { "accept", "reject", "defer" };
@@ -53,8 +55,11 @@ void sg_receipt_release(struct sg_receipt *r)
 	sg_receipt_clear_gates(r);
 	for (size_t i = 0; i < r->n_sets; i++)
 		set_release(&r->set[i]);
+	for (size_t i = 0; i < r->n_probes; i++)
+		set_release(&r->probe[i]);
 	free(r->gate);
 	free(r->set);
+	free(r->probe);
 	free(r->fingerprint);
 	free(r->tool);
 	*r = (struct sg_receipt){ 0 };
@@ -106,6 +111,23 @@ int sg_receipt_add_set(struct sg_receipt *r, struct sg_receipt_set **out, const 
 	return 0;
 }
 
+int sg_receipt_add_probe(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
+			 const char *role, const char *id, const char *shard, uint64_t uses, size_t docs)
+{
+	struct sg_receipt_set s = { 0 };
+	int rc;
+
+	SG_TRY(SG_GROW(r->probe, r->n_probes, r->cap_probes));
+	rc = set_fill(&s, name, role, id, shard, uses, docs);
+	if (rc < 0) {
+		set_release(&s);
+		return rc;
+	}
+	r->probe[r->n_probes] = s;
+	*out = &r->probe[r->n_probes++];
+	return 0;
+}
+
 /* --- rules ------------------------------------------------------------------ */
 
 static bool name_ok(const char *s)
@@ -123,7 +145,7 @@ static bool gate_ok(const struct sg_receipt_gate *g)
 #define X(field) if (!isfinite(g->field)) return false;
 	SG_RECEIPT_REALS(X)
 #undef X
-	return name_ok(g->name) && g->set && strlen(g->set) <= NAME_MAX_ && text_ok(g->text) &&
+	return name_ok(g->name) && g->set && strlen(g->set) <= PROBE_MAX_ && text_ok(g->text) &&
 	       g->verdict < SG_VERDICT_COUNT;
 }
 
@@ -147,6 +169,31 @@ static int check_sets(const struct sg_receipt *r)
 	return 0;
 }
 
+/* "<set>/<what>" */
+static bool probe_name_ok(const char *s)
+{
+	const char *slash = s ? strchr(s, '/') : NULL;
+
+	return slash && slash != s && slash[1] && strlen(s) <= PROBE_MAX_;
+}
+
+static int check_probes(const struct sg_receipt *r)
+{
+	if (r->n_probes > PROBES_MAX_)
+		return sg_fail(SG_E_CORRUPT, "receipt: more than %d probes", PROBES_MAX_);
+	for (size_t i = 0; i < r->n_probes; i++) {
+		const struct sg_receipt_set *s = &r->probe[i];
+
+		if (!probe_name_ok(s->name) || !name_ok(s->role) || !s->uses || !sg_is_sha256(s->id) ||
+		    !sg_is_sha256(s->shard))
+			return sg_fail(SG_E_CORRUPT, "receipt: probe %zu is not valid", i);
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(r->probe[j].name, s->name))
+				return sg_fail(SG_E_CORRUPT, "receipt: probe '%s' is there twice", s->name);
+	}
+	return 0;
+}
+
 static int check(const struct sg_receipt *r)
 {
 	const struct sg_receipt_facts *f = &r->facts;
@@ -166,6 +213,7 @@ static int check(const struct sg_receipt *r)
 	if (r->verdict >= SG_VERDICT_COUNT)
 		return sg_fail(SG_E_CORRUPT, "receipt: no verdict");
 	SG_TRY(check_sets(r));
+	SG_TRY(check_probes(r));
 	if (r->n_gates > SG_RECEIPT_GATES)
 		return sg_fail(SG_E_CORRUPT, "receipt: more than %d results", SG_RECEIPT_GATES);
 	for (size_t i = 0; i < r->n_gates; i++)
@@ -239,7 +287,7 @@ static void put_gate(struct sg_packw *w, const struct sg_receipt_gate *g)
 
 static void put_all(struct sg_packw *w, const struct sg_receipt *r)
 {
-	sg_packw_map(w, 13);
+	sg_packw_map(w, r->n_probes ? 14 : 13);
 	put_str(w, "format", SG_RECEIPT_FORMAT);
 	put_str(w, "tool", r->tool);
 	put_str(w, "base", r->base);
@@ -254,6 +302,12 @@ static void put_all(struct sg_packw *w, const struct sg_receipt *r)
 	sg_packw_array(w, (uint32_t)r->n_sets);
 	for (size_t i = 0; i < r->n_sets; i++)
 		put_set(w, &r->set[i]);
+	if (r->n_probes) {
+		sg_packw_key(w, "probes");
+		sg_packw_array(w, (uint32_t)r->n_probes);
+	}
+	for (size_t i = 0; i < r->n_probes; i++)
+		put_set(w, &r->probe[i]);
 	sg_packw_key(w, "gates");
 	sg_packw_array(w, (uint32_t)r->n_gates);
 	for (size_t i = 0; i < r->n_gates; i++)
@@ -386,6 +440,13 @@ static int get_lists(const struct sg_pack *m, struct sg_receipt *r)
 	r->cap_sets = n ? n : 1;
 	for (; p; p = p->next)
 		SG_TRY(get_set(p, &r->set[r->n_sets++]));	/* counted first: release frees a half one */
+	if (sg_pack_get(m, "probes")) {
+		SG_TRY(get_list(m, "probes", PROBES_MAX_, &p, &n));
+		SG_TRY(SG_NEW(r->probe, n ? n : 1));
+		r->cap_probes = n ? n : 1;
+		for (; p; p = p->next)
+			SG_TRY(get_set(p, &r->probe[r->n_probes++]));
+	}
 	SG_TRY(get_list(m, "gates", SG_RECEIPT_GATES, &p, &n));
 	SG_TRY(SG_NEW(r->gate, n ? n : 1));
 	r->cap_gates = n ? n : 1;

@@ -11,14 +11,18 @@ SG_C_BEGIN
  */
 #define SG_RECEIPT_FORMAT "sg-receipt-1"
 #define SG_RECEIPT_MAX	((size_t)256 << 20)	/* bytes of a receipt */
-#define SG_RECEIPT_SETS	256
+#define SG_RECEIPT_SETS	256	/* and as many probes as 16 times that */
 #define SG_RECEIPT_DOCS	((size_t)1 << 24)	/* documents of a set */
 #define SG_RECEIPT_GATES 1024
 
 enum sg_verdict { SG_ACCEPT, SG_REJECT, SG_DEFER, SG_VERDICT_COUNT };
 const char *sg_verdict_name(enum sg_verdict v);	/* "accept", "reject", "defer" */
 
-/* One data set and what was measured on it. */
+/*
+ * One data set and what was measured on it; or a probe, which is some other pair of
+ * numbers for each of the first documents of a set, made for one gate: its role is the
+ * gate's, its name "<set>/<what>", and src/sg_probe.c says what parent and cand are.
+ */
 struct sg_receipt_set {
 	char *name, *role;		/* role: "accept", "retain", ... */
 	char id[SG_SHA256_HEX];		/* of the manifest */
@@ -64,6 +68,8 @@ struct sg_receipt {
 	struct sg_receipt_facts facts;
 	struct sg_receipt_set *set;
 	size_t n_sets, cap_sets;
+	struct sg_receipt_set *probe;
+	size_t n_probes, cap_probes;
 	struct sg_receipt_gate *gate;	/* made by sg_gate_judge */
 	size_t n_gates, cap_gates;
 	enum sg_verdict verdict;
@@ -77,6 +83,10 @@ void sg_receipt_clear_gates(struct sg_receipt *r);
  * filled by the caller; *out is borrowed and dies at the next add. */
 int sg_receipt_add_set(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
 		       const char *role, const char *id, const char *shard, uint64_t uses, size_t docs);
+
+/* The same for a probe. */
+int sg_receipt_add_probe(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
+			 const char *role, const char *id, const char *shard, uint64_t uses, size_t docs);
 
 /* Canonical msgpack, added to *out: equal receipts are equal bytes. CORRUPT when the receipt
  * breaks a rule of the format (an id that is none, no uses, ...). */

@@ -490,14 +490,24 @@ int sg_pass_train(struct sg_pass *p, const struct sg_batch *b, float weight, flo
 	return 0;
 }
 
-int sg_pass_logits(struct sg_pass *p, const struct sg_batch *b, size_t row, float *logits)
+int sg_pass_hidden(struct sg_pass *p, const struct sg_batch *b)
+{
+	SG_TRY(load_batch(p, b));
+	return trunk_fwd(p, b->n);
+}
+
+int sg_pass_scores(struct sg_pass *p, size_t at, size_t n, float *logits)
 {
 	struct sg_model *m = p->m;
 
-	SG_TRY(load_batch(p, b));
-	SG_TRY(trunk_fwd(p, b->n));
-	SG_TRY(linear_fwd(m->dev, &m->head, p->logits, p->hn + row * m->desc.d, 1, false));
-	return m->dev->be->get(m->dev, logits, p->logits, m->desc.vocab * sizeof(float));
+	SG_TRY(linear_fwd(m->dev, &m->head, p->logits, p->hn + at * m->desc.d, n, false));
+	return m->dev->be->get(m->dev, logits, p->logits, n * m->desc.vocab * sizeof(float));
+}
+
+int sg_pass_logits(struct sg_pass *p, const struct sg_batch *b, size_t row, float *logits)
+{
+	SG_TRY(sg_pass_hidden(p, b));
+	return sg_pass_scores(p, row, 1, logits);
 }
 
 /* --- one token after the other ----------------------------------------------- */

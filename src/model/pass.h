@@ -55,6 +55,11 @@ int sg_pass_train(struct sg_pass *p, const struct sg_batch *b, float weight, flo
 /* logits [vocab], host memory, after token `row` of the batch. */
 int sg_pass_logits(struct sg_pass *p, const struct sg_batch *b, size_t row, float *logits);
 
+/* In two steps: hidden states of a batch, then logits [n, vocab], host memory, of
+ * its rows from `at` on, p->rows of them at most. */
+int sg_pass_hidden(struct sg_pass *p, const struct sg_batch *b);
+int sg_pass_scores(struct sg_pass *p, size_t at, size_t n, float *logits);
+
 int sg_cache_init(struct sg_cache *c, struct sg_model *m, size_t cap);
 void sg_cache_release(struct sg_cache *c);
 /* Takes n more tokens (at most the pass's cap) and gives the logits after the last:
