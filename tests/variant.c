@@ -1,7 +1,9 @@
 #include "tests/variant.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "model/pass.h"
 #include "tests/tiny.h"
+#include "train/calib.h"
 
 bool variant_next(struct variant *v)
 {
@@ -44,5 +46,27 @@ int variant_graft(struct sg_graft **out, const struct variant *v, struct sg_mode
 	sg_names_release(&hyper);
 	sg_names_release(&sites);
 	free(globs);
+	return rc;
+}
+
+/* b once. */
+static int once(struct sg_batch **out, void *arg, size_t i)
+{
+	*out = i ? NULL : arg;
+	return 0;
+}
+
+int variant_attach(struct sg_graft *g, struct sg_model *m, bool trains, const struct sg_batch *b)
+{
+	struct sg_batch same = *b;
+	struct sg_pass pass;
+	int rc;
+
+	SG_TRY(sg_graft_attach(g, m, b->n, trains || g->type->listen, 7, NULL));
+	if (!sg_calib_wanted(g))
+		return 0;
+	SG_TRY(sg_pass_init(&pass, m, b->n, true));
+	rc = sg_calibrate(g, &pass, once, &same, SG_CALIB_BYTES, NULL);
+	sg_pass_release(&pass);
 	return rc;
 }

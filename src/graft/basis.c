@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "graft/linalg.h"
 #include <math.h>
 
 /* Rows of q [n,len] made orthonormal in order (Gram-Schmidt, each row twice). A
@@ -136,6 +137,65 @@ int sg_basis_svd(float *u, float *v, const struct sg_mat *m, size_t r, uint64_t 
 	}
 	free(w);
 	free(row);
+	free(a);
+	free(b);
+	return rc;
+}
+
+/* b [n,d], orthonormal rows that span the leading eigenvectors of c, becomes these, largest
+ * first (Rayleigh, Ritz); a [n,d] is room. */
+static int ritz(double *b, double *a, const double *c, size_t n, size_t d)
+{
+	double *t = NULL, *v = NULL, *sigma = NULL;
+	int rc = SG_NEW(t, n * n);
+
+	if (rc >= 0)
+		rc = SG_NEW(v, n * n);
+	if (rc >= 0)
+		rc = SG_NEW(sigma, n);
+	if (rc >= 0) {
+		times_t(a, b, c, n, d, d);
+		for (size_t i = 0; i < n; i++)
+			for (size_t j = 0; j < n; j++)
+				for (size_t k = 0; k < d; k++)
+					t[i * n + j] += a[i * d + k] * b[j * d + k];
+		sg_svd(sigma, t, v, n, n);
+		memset(a, 0, n * d * sizeof(*a));
+		for (size_t k = 0; k < n; k++)
+			for (size_t i = 0; i < n; i++)
+				for (size_t j = 0; j < d; j++)
+					a[k * d + j] += v[i * n + k] * b[i * d + j];
+		memcpy(b, a, n * d * sizeof(*a));
+		orthonormal(b, n, d);
+	}
+	free(t);
+	free(v);
+	free(sigma);
+	return rc;
+}
+
+int sg_basis_top(float *v, const double *c, size_t d, size_t r, uint64_t seed, uint64_t stream)
+{
+	enum { STEPS = 16, SPARE = 8 };
+	size_t n = SG_MIN(r + SPARE, d);
+	double *a = NULL, *b = NULL;
+	int rc = SG_NEW(a, n * d);
+
+	if (rc >= 0)
+		rc = SG_NEW(b, n * d);
+	if (rc >= 0)
+		rc = gaussian(b, n * d, seed, stream);
+	for (int i = 0; rc >= 0 && i < STEPS; i++) {
+		orthonormal(b, n, d);
+		times_t(a, b, c, n, d, d);
+		memcpy(b, a, n * d * sizeof(*a));
+	}
+	if (rc >= 0) {
+		orthonormal(b, n, d);
+		rc = ritz(b, a, c, n, d);
+	}
+	for (size_t i = 0; rc >= 0 && i < r * d; i++)
+		v[i] = (float)b[i];
 	free(a);
 	free(b);
 	return rc;

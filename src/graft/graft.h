@@ -30,6 +30,7 @@ struct sg_part {
 	float *sums;			/* type's sums of gradients, NULL when it does not train */
 	void *own;			/* type's, while it listens */
 	bool final;			/* type's: what it keeps there is that of parameters that will not change */
+	uint64_t seed;			/* of the start */
 };
 
 struct sg_hyper { const char *key, *value, *help; };	/* a default as text */
@@ -54,6 +55,14 @@ struct sg_graft_type {
 	/* Floats of p->sums, zeroed whenever gradients are: for a type whose gradients are made
 	 * from sums over all tokens, so that they do not depend on how a step is cut. NULL: none. */
 	size_t (*sums)(const struct sg_part *p);
+	/* Training data before the first step, in rounds that count from 0: parts that listen
+	 * see what passes their site forward and backward, while the graft has no effect yet.
+	 * Bytes that the part holds in this round, 0: it does not listen. NULL: none does. */
+	size_t (*listen_bytes)(const struct sg_part *p, unsigned round);
+	int (*listen)(struct sg_part *p, unsigned round);
+	/* The round is over: use what was heard, and free it. Also called after a failure; safe
+	 * for a part that does not listen. */
+	int (*heard)(struct sg_part *p, unsigned round, bool ok);
 	/* Join the model. */
 	int (*attach)(struct sg_part *p, struct sg_model *m);
 	/* Merge law: dw [out,in], host memory, += the change of this linear site's

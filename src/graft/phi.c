@@ -1,43 +1,25 @@
 /*
  * phi: the change of a linear map is a sum of A Phi B, y += s sum A (Phi (B x)); of a
  * hidden state it is the same of the state itself. A [out,rank] and B [rank,in] are
- * bases, orthonormal over all stages, random or singular vectors of the weight; A
- * carries the factor sqrt(out / rank), so that a step on Phi moves outputs alike
- * whatever the width. Phi [rank,rank] is made of few numbers (graft/phiform.h), starts
- * at zero and is all that trains, unless the bases train too. The bases are part of the
- * payload: nothing is recomputed on load.
+ * bases, orthonormal over all stages: random, singular vectors of the weight, or
+ * principal directions of what passes the site on training data (graft/phidata.c); A
+ * carries the factor sqrt(out / rank), so that a step on Phi moves outputs alike whatever
+ * the width. Phi [rank,rank] is made of few numbers (graft/phiform.h), starts at zero or
+ * as a least-squares solution and is all that trains, unless the bases train too. The
+ * bases are part of the payload: nothing is recomputed on load.
  *
  * Composing always multiplies by one dense Phi. For a form other than dense it is made
  * anew from the parameters before each forward, in host memory, r^2 numbers; the
  * gradients of the parameters are made from the sum of dense gradients.
  */
-#include "graft/graft.h"
+#include "graft/phi.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/buf.h"
 #include "graft/basis.h"
 #include "graft/linalg.h"
-#include "graft/phiform.h"
 #include <math.h>
-
-/* Tensors of a stage: the bases, the form's. */
-enum { A, B, FORM, PER_STAGE = FORM + SG_PHI_TENSORS, STAGES = 8 };
-
-/* One A Phi B of a part. */
-struct stage {
-	size_t at;			/* of its tensors */
-	size_t in, out, r;
-	float *phi, *dphi;		/* dense, on the device; dphi NULL: not trained */
-	float *t, *u, *du, *dt;		/* B x, Phi B x and their gradients, [cap,r] */
-};
-
-struct shape {
-	size_t r, n;			/* rank, stages with bases of their own */
-	struct sg_phiform form;
-	bool bases;			/* these train */
-	float scale;
-};
 
 static size_t hyper_size(const struct sg_graft *g, const char *key)
 {
@@ -46,46 +28,88 @@ static size_t hyper_size(const struct sg_graft *g, const char *key)
 	return v > 0 && v <= INT32_MAX ? (size_t)v : 0;
 }
 
+/* Number of the word that stands there, of a list that NULL ends. */
+static int word(size_t *out, const struct sg_graft *g, const char *key, const char *const *list, const char *all)
+{
+	const char *v = sg_graft_str(g, key);
+
+	for (*out = 0; list[*out]; ++*out)
+		if (!strcmp(list[*out], v))
+			return 0;
+	return sg_fail(SG_E_USAGE, "phi: %s must be %s, not '%.100s'", key, all, v);
+}
+
+static int read_words(struct sg_phi_shape *s, const struct sg_graft *g)
+{
+	static const char *const basis[] = { "svd", "random", "activation", "gradient", "actgrad", NULL };
+	static const char *const bases[] = { "frozen", "trained", NULL }, *const init[] = { "zero", "ls", NULL };
+	size_t k = 0;
+
+	SG_TRY(word(&k, g, "basis", basis, "svd, random, activation, gradient or actgrad"));
+	s->basis = (enum sg_phi_basis)k;
+	SG_TRY(word(&k, g, "bases", bases, "frozen or trained"));
+	s->bases = k;
+	SG_TRY(word(&k, g, "init", init, "zero or ls"));
+	s->fits = k;
+	return 0;
+}
+
 /* The stages of a codebook stand on the same bases: each codes what those before it left. */
-static int read_shape(struct shape *s, const struct sg_graft *g)
+static int read_shape(struct sg_phi_shape *s, const struct sg_graft *g)
 {
 	size_t stages = hyper_size(g, "stages");
 
-	*s = (struct shape){ .r = hyper_size(g, "rank"), .scale = (float)sg_graft_num(g, "scale"),
-			     .bases = !strcmp(sg_graft_str(g, "bases"), "trained") };
+	*s = (struct sg_phi_shape){ .r = hyper_size(g, "rank"), .scale = (float)sg_graft_num(g, "scale") };
 	if (!s->r)
 		return sg_fail(SG_E_REFUSED, "phi: rank must be at least 1");
-	if (!stages || stages > STAGES)
-		return sg_fail(SG_E_REFUSED, "phi: stages must be from 1 to %d", STAGES);
+	if (!stages || stages > SG_PHI_STAGES)
+		return sg_fail(SG_E_REFUSED, "phi: stages must be from 1 to %d", SG_PHI_STAGES);
+	SG_TRY(read_words(s, g));
 	SG_TRY(sg_phiform_init(&s->form, sg_graft_str(g, "phi"), s->r, hyper_size(g, "inner"), hyper_size(g, "tile"),
 			       hyper_size(g, "codes"), stages));
 	s->n = s->form.kind == SG_PHI_CODEBOOK ? 1 : stages;
 	return 0;
 }
 
-/* Of an attached part, whose settings were checked. */
-static struct shape shape_of(const struct sg_part *p)
+struct sg_phi_shape sg_phi_shape(const struct sg_part *p)
 {
-	struct shape s = { .r = 0 };
+	struct sg_phi_shape s = { .r = 0 };
 
 	(void)read_shape(&s, p->g);
 	return s;
 }
 
+float sg_phi_gain(const struct sg_part *p, const struct sg_phi_shape *s)
+{
+	return sqrtf((float)p->at.out / (float)s->r);
+}
+
+uint64_t sg_phi_stream(const struct sg_part *p)
+{
+	char name[160];
+
+	snprintf(name, sizeof(name), "%s.Phi", p->site);
+	return sg_rng_stream(name);
+}
+
 /* --- tensors ------------------------------------------------------------------ */
 
-static int check_words(const struct sg_part *p)
+static int check(const struct sg_part *p, const struct sg_phi_shape *s)
 {
-	const char *basis = sg_graft_str(p->g, "basis"), *bases = sg_graft_str(p->g, "bases");
+	size_t most = SG_MIN(p->at.in, p->at.out);
 
-	if (strcmp(basis, "random") && strcmp(basis, "svd"))
-		return sg_fail(SG_E_USAGE, "phi: basis must be random or svd, not '%s'", basis);
-	if (strcmp(bases, "frozen") && strcmp(bases, "trained"))
-		return sg_fail(SG_E_USAGE, "phi: bases must be frozen or trained, not '%s'", bases);
-	if (!strcmp(bases, "trained") && sg_graft_int(p->g, "cap") <= 0)
+	if (s->bases && sg_graft_int(p->g, "cap") <= 0)
 		return sg_fail(SG_E_USAGE, "phi: bases=trained wants cap=N, the most numbers that may train");
-	if (!strcmp(basis, "svd") && p->at.kind == SG_SITE_HIDDEN)
-		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight to take a basis from; try basis=random", p->site);
+	if (s->basis == SG_PHI_SVD && p->at.kind == SG_SITE_HIDDEN)
+		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight to take a basis from; try basis=random or activation",
+			       p->site);
+	if (s->r * s->n > most)
+		return sg_fail(SG_E_REFUSED, "phi: rank %zu%s does not fit '%s' (1 to %zu)", s->r * s->n,
+			       s->n > 1 ? " of all stages" : "", p->site, most);
+	if (!isfinite(s->scale) || (s->fits && s->scale == 0))
+		return sg_fail(SG_E_REFUSED, "phi: scale must not be 0 where init=ls");
+	if (sg_graft_int(p->g, "calib") < 1 || sg_graft_int(p->g, "calib") > INT32_MAX)
+		return sg_fail(SG_E_REFUSED, "phi: calib must be from 1 to %d tokens", INT32_MAX);
 	return 0;
 }
 
@@ -98,18 +122,18 @@ static int add_tensor(struct sg_part *p, size_t stage, size_t i, const char *nam
 		snprintf(full, sizeof(full), "%zu.%s", stage + 1, name);
 	else
 		snprintf(full, sizeof(full), "%s", name);
-	return sg_part_tensor(p, stage * PER_STAGE + i, full, rows, cols, frozen);
+	return sg_part_tensor(p, stage * SG_PHI_STAGE + i, full, rows, cols, frozen);
 }
 
-static int declare_stage(struct sg_part *p, const struct shape *s, size_t stage)
+static int declare_stage(struct sg_part *p, const struct sg_phi_shape *s, size_t stage)
 {
 	struct sg_phiform_tensor f[SG_PHI_TENSORS];
 	size_t n = sg_phiform_tensors(f, &s->form);
 
-	SG_TRY(add_tensor(p, stage, A, "A", p->at.out, s->r, !s->bases));
+	SG_TRY(add_tensor(p, stage, SG_PHI_A, "A", p->at.out, s->r, !s->bases));
 	for (size_t i = 0; i < n; i++)
-		SG_TRY(add_tensor(p, stage, FORM + i, f[i].name, f[i].rows, f[i].cols, f[i].frozen));
-	return add_tensor(p, stage, B, "B", s->r, p->at.in, !s->bases);
+		SG_TRY(add_tensor(p, stage, SG_PHI_FORM + i, f[i].name, f[i].rows, f[i].cols, f[i].frozen));
+	return add_tensor(p, stage, SG_PHI_B, "B", s->r, p->at.in, !s->bases);
 }
 
 /* Once the last site is known, so that the whole count can be said. */
@@ -125,15 +149,11 @@ static int check_cap(const struct sg_part *p)
 
 static int declare(struct sg_part *p, const struct sg_model *m)
 {
-	size_t most = SG_MIN(p->at.in, p->at.out);
-	struct shape s;
+	struct sg_phi_shape s;
 
 	(void)m;
 	SG_TRY(read_shape(&s, p->g));
-	SG_TRY(check_words(p));
-	if (s.r * s.n > most)
-		return sg_fail(SG_E_REFUSED, "phi: rank %zu%s does not fit '%s' (1 to %zu)", s.r * s.n,
-			       s.n > 1 ? " of all stages" : "", p->site, most);
+	SG_TRY(check(p, &s));
 	for (size_t i = 0; i < s.n; i++)
 		SG_TRY(declare_stage(p, &s, i));
 	return check_cap(p);
@@ -158,30 +178,35 @@ static int host_weight(struct sg_mat *out, void **own, const struct sg_part *p)
 	return p->g->dev->be->get(p->g->dev, *own, w->data, bytes);
 }
 
-static int make_basis(struct sg_part *p, float *u, float *v, size_t r, uint64_t seed)
+static int make_basis(struct sg_part *p, const struct sg_phi_shape *s, uint64_t seed)
 {
-	char name[160];
-	uint64_t stream;
-	struct sg_mat w;
+	size_t r = s->r * s->n;
+	float *u = NULL, *v = NULL;
 	void *own = NULL;
-	int rc;
+	struct sg_mat w;
+	int rc = SG_NEW(u, p->at.out * r);
 
-	snprintf(name, sizeof(name), "%s.Phi", p->site);
-	stream = sg_rng_stream(name);
-	if (!strcmp(sg_graft_str(p->g, "basis"), "random"))
-		return sg_basis_random(u, v, p->at.out, p->at.in, r, seed, stream);
-	rc = host_weight(&w, &own, p);
 	if (rc >= 0)
-		rc = sg_basis_svd(u, v, &w, r, seed, stream);
+		rc = SG_NEW(v, p->at.in * r);
+	if (rc >= 0 && s->basis == SG_PHI_RANDOM) {
+		rc = sg_basis_random(u, v, p->at.out, p->at.in, r, seed, sg_phi_stream(p));
+	} else if (rc >= 0) {
+		rc = host_weight(&w, &own, p);
+		if (rc >= 0)
+			rc = sg_basis_svd(u, v, &w, r, seed, sg_phi_stream(p));
+	}
+	if (rc >= 0)
+		rc = sg_phi_put_bases(p, s, u, v);
+	free(u);
+	free(v);
 	free(own);
 	return rc;
 }
 
-/* Stage i takes columns i r.. of u [out,R] and rows i r.. of v. */
-static int put_bases(struct sg_part *p, const struct shape *s, const float *u, const float *v)
+int sg_phi_put_bases(struct sg_part *p, const struct sg_phi_shape *s, const float *u, const float *v)
 {
 	size_t all = s->r * s->n;
-	float *a, gain = sqrtf((float)p->at.out / (float)s->r);
+	float *a, gain = sg_phi_gain(p, s);
 	int rc;
 
 	SG_TRY(SG_NEW(a, p->at.out * s->r));
@@ -190,16 +215,16 @@ static int put_bases(struct sg_part *p, const struct shape *s, const float *u, c
 		for (size_t i = 0; i < p->at.out; i++)
 			for (size_t j = 0; j < s->r; j++)
 				a[i * s->r + j] = gain * u[i * all + k * s->r + j];
-		rc = sg_part_put(p, k * PER_STAGE + A, a);
+		rc = sg_part_put(p, k * SG_PHI_STAGE + SG_PHI_A, a);
 		if (rc >= 0)
-			rc = sg_part_put(p, k * PER_STAGE + B, v + k * s->r * p->at.in);
+			rc = sg_part_put(p, k * SG_PHI_STAGE + SG_PHI_B, v + k * s->r * p->at.in);
 	}
 	free(a);
 	return rc;
 }
 
 /* The form's tensors of a stage in host memory, to be freed with free_form. */
-static int get_form(float **t, const struct sg_part *p, const struct sg_phiform *f, size_t stage)
+int sg_phi_get_form(float **t, const struct sg_part *p, const struct sg_phiform *f, size_t stage)
 {
 	struct sg_phiform_tensor d[SG_PHI_TENSORS];
 	size_t n = sg_phiform_tensors(d, f);
@@ -207,49 +232,51 @@ static int get_form(float **t, const struct sg_part *p, const struct sg_phiform 
 
 	memset(t, 0, SG_PHI_TENSORS * sizeof(*t));
 	for (size_t i = 0; rc >= 0 && i < n; i++)
-		rc = sg_graft_tensor(&t[i], p->g, p->t[stage * PER_STAGE + FORM + i]);
+		rc = sg_graft_tensor(&t[i], p->g, p->t[stage * SG_PHI_STAGE + SG_PHI_FORM + i]);
 	return rc;
 }
 
-static void free_form(float **t)
+void sg_phi_free_form(float **t)
 {
 	for (size_t i = 0; i < SG_PHI_TENSORS; i++)
 		free(t[i]);
 }
 
-static int start_form(struct sg_part *p, const struct shape *s, size_t stage, uint64_t seed)
+int sg_phi_put_form(struct sg_part *p, const struct sg_phiform *f, size_t stage, float *const *t)
 {
 	struct sg_phiform_tensor d[SG_PHI_TENSORS];
-	size_t n = sg_phiform_tensors(d, &s->form);
+	size_t n = sg_phiform_tensors(d, f);
+
+	for (size_t i = 0; i < n; i++)
+		SG_TRY(sg_part_put(p, stage * SG_PHI_STAGE + SG_PHI_FORM + i, t[i]));
+	return 0;
+}
+
+static int start_form(struct sg_part *p, const struct sg_phi_shape *s, size_t stage, uint64_t seed)
+{
 	float *t[SG_PHI_TENSORS];
-	int rc = get_form(t, p, &s->form, stage);
+	int rc = sg_phi_get_form(t, p, &s->form, stage);
 
 	if (rc >= 0)
-		sg_phiform_start(t, &s->form, seed, sg_rng_stream(p->t[stage * PER_STAGE + FORM]->name) + 2);
-	for (size_t i = 0; rc >= 0 && i < n; i++)
-		rc = sg_part_put(p, stage * PER_STAGE + FORM + i, t[i]);
-	free_form(t);
+		sg_phiform_start(t, &s->form, seed, sg_rng_stream(p->t[stage * SG_PHI_STAGE + SG_PHI_FORM]->name) + 2);
+	if (rc >= 0)
+		rc = sg_phi_put_form(p, &s->form, stage, t);
+	sg_phi_free_form(t);
 	return rc;
 }
 
+/* Bases that data gives are zero until it was heard (graft/phidata.c). */
 static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 {
-	struct shape s = shape_of(p);
-	float *u = NULL, *v = NULL;
-	int rc = SG_NEW(u, p->at.out * s.r * s.n);
+	struct sg_phi_shape s = sg_phi_shape(p);
 
 	(void)m;
-	if (rc >= 0)
-		rc = SG_NEW(v, p->at.in * s.r * s.n);
-	if (rc >= 0)
-		rc = make_basis(p, u, v, s.r * s.n, seed);
-	if (rc >= 0)
-		rc = put_bases(p, &s, u, v);
-	for (size_t i = 0; rc >= 0 && i < s.n; i++)
-		rc = start_form(p, &s, i, seed);
-	free(u);
-	free(v);
-	return rc;
+	p->seed = seed;
+	if (s.basis <= SG_PHI_RANDOM)
+		SG_TRY(make_basis(p, &s, seed));
+	for (size_t i = 0; i < s.n; i++)
+		SG_TRY(start_form(p, &s, i, seed));
+	return 0;
 }
 
 /* --- running ------------------------------------------------------------------- */
@@ -257,7 +284,7 @@ static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 /* B x, Phi B x and their gradients for each stage; the state, which is changed in place */
 static size_t scratch(const struct sg_part *p)
 {
-	struct shape s = shape_of(p);
+	struct sg_phi_shape s = sg_phi_shape(p);
 
 	return 4 * s.r * s.n + (p->at.kind == SG_SITE_HIDDEN && s.bases ? p->at.in : 0);
 }
@@ -265,20 +292,20 @@ static size_t scratch(const struct sg_part *p)
 /* Dense matrices of a form that is not. */
 static size_t fixed(const struct sg_part *p)
 {
-	struct shape s = shape_of(p);
+	struct sg_phi_shape s = sg_phi_shape(p);
 
 	return s.form.kind == SG_PHI_DENSE ? 0 : s.n * s.r * s.r;
 }
 
-static struct stage stage_of(const struct sg_part *p, const struct shape *s, size_t i)
+struct sg_phi_stage sg_phi_stage(const struct sg_part *p, const struct sg_phi_shape *s, size_t i)
 {
-	size_t at = i * PER_STAGE, step = p->g->cap * s->r, square = s->r * s->r;
+	size_t at = i * SG_PHI_STAGE, step = p->g->cap * s->r, square = s->r * s->r;
 	float *t = p->scratch + 4 * step * i;
-	struct stage g = { at, p->at.in, p->at.out, s->r, NULL, NULL, t, t + step, t + 2 * step, t + 3 * step };
+	struct sg_phi_stage g = { at, p->at.in, p->at.out, s->r, NULL, NULL, t, t + step, t + 2 * step, t + 3 * step };
 
 	if (s->form.kind == SG_PHI_DENSE) {
-		g.phi = sg_part_data(p, at + FORM);
-		g.dphi = sg_part_grad(p, at + FORM);
+		g.phi = sg_part_data(p, at + SG_PHI_FORM);
+		g.dphi = sg_part_grad(p, at + SG_PHI_FORM);
 	} else {
 		g.phi = p->fixed + i * square;
 		g.dphi = p->g->trains ? p->sums + i * square : NULL;
@@ -286,11 +313,11 @@ static struct stage stage_of(const struct sg_part *p, const struct shape *s, siz
 	return g;
 }
 
-static int make_phi(struct sg_part *p, const struct shape *s, size_t i)
+static int make_phi(struct sg_part *p, const struct sg_phi_shape *s, size_t i)
 {
-	struct stage g = stage_of(p, s, i);
+	struct sg_phi_stage g = sg_phi_stage(p, s, i);
 	float *t[SG_PHI_TENSORS], *phi = NULL;
-	int rc = get_form(t, p, &s->form, i);
+	int rc = sg_phi_get_form(t, p, &s->form, i);
 
 	if (rc >= 0)
 		rc = SG_NEW(phi, s->r * s->r);
@@ -300,54 +327,54 @@ static int make_phi(struct sg_part *p, const struct shape *s, size_t i)
 		sg_phiform_dense(phi, &s->form, (const float *const *)t);
 		rc = p->g->dev->be->put(p->g->dev, g.phi, phi, s->r * s->r * sizeof(*phi));
 	}
-	free_form(t);
+	sg_phi_free_form(t);
 	free(phi);
 	return rc;
 }
 
 /* Gradients of the form's numbers, from the sum so far: the last pass of a step has it all. */
-static int make_grads(struct sg_part *p, const struct shape *s, size_t i)
+static int make_grads(struct sg_part *p, const struct sg_phi_shape *s, size_t i)
 {
-	struct stage g = stage_of(p, s, i);
+	struct sg_phi_stage g = sg_phi_stage(p, s, i);
 	struct sg_phiform_tensor f[SG_PHI_TENSORS];
 	size_t n = sg_phiform_tensors(f, &s->form), square = s->r * s->r;
 	float *t[SG_PHI_TENSORS], *d[SG_PHI_TENSORS] = { NULL }, *dphi = NULL;
-	int rc = get_form(t, p, &s->form, i);
+	int rc = sg_phi_get_form(t, p, &s->form, i);
 
 	if (rc >= 0)
 		rc = SG_NEW(dphi, square);
 	if (rc >= 0)
 		rc = p->g->dev->be->get(p->g->dev, dphi, g.dphi, square * sizeof(*dphi));
 	for (size_t k = 0; rc >= 0 && k < n; k++)
-		rc = SG_NEW(d[k], p->t[g.at + FORM + k]->n);
+		rc = SG_NEW(d[k], p->t[g.at + SG_PHI_FORM + k]->n);
 	if (rc >= 0)
 		sg_phiform_grad(d, &s->form, dphi, (const float *const *)t);
 	for (size_t k = 0; rc >= 0 && k < n; k++)
 		if (!f[k].frozen)
-			rc = p->g->dev->be->put(p->g->dev, sg_part_grad(p, g.at + FORM + k), d[k],
-						p->t[g.at + FORM + k]->n * sizeof(float));
-	free_form(t);
-	free_form(d);
+			rc = p->g->dev->be->put(p->g->dev, sg_part_grad(p, g.at + SG_PHI_FORM + k), d[k],
+						p->t[g.at + SG_PHI_FORM + k]->n * sizeof(float));
+	sg_phi_free_form(t);
+	sg_phi_free_form(d);
 	free(dphi);
 	return rc;
 }
 
-static struct sg_mat square(const struct stage *g)
+static struct sg_mat square(const struct sg_phi_stage *g)
 {
 	return (struct sg_mat){ .data = g->phi, .dtype = SG_F32, .rows = g->r, .cols = g->r };
 }
 
-static float *kept_input(const struct sg_part *p, const struct shape *s)
+static float *kept_input(const struct sg_part *p, const struct sg_phi_shape *s)
 {
 	return p->scratch + 4 * p->g->cap * s->r * s->n;
 }
 
 /* From B x to y. */
-static int stage_fwd(struct sg_part *p, const struct shape *s, size_t i, float *y, size_t N)
+static int stage_fwd(struct sg_part *p, const struct sg_phi_shape *s, size_t i, float *y, size_t N)
 {
 	struct sg_device *dev = p->g->dev;
-	struct stage g = stage_of(p, s, i);
-	struct sg_mat a = sg_part_mat(p, g.at + A), phi = square(&g);
+	struct sg_phi_stage g = sg_phi_stage(p, s, i);
+	struct sg_mat a = sg_part_mat(p, g.at + SG_PHI_A), phi = square(&g);
 
 	if (s->form.kind != SG_PHI_DENSE)
 		SG_TRY(make_phi(p, s, i));
@@ -361,13 +388,13 @@ static int stage_fwd(struct sg_part *p, const struct shape *s, size_t i, float *
 static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_t N, bool keep)
 {
 	struct sg_part *p = ctx;
-	struct shape s = shape_of(p);
+	struct sg_phi_shape s = sg_phi_shape(p);
 
 	if (keep && p->at.kind == SG_SITE_HIDDEN && s.bases)
 		SG_TRY(SG_CALL(dev, copy, kept_input(p, &s), x, N * p->at.in));
 	for (size_t i = 0; i < s.n; i++) {
-		struct stage g = stage_of(p, &s, i);
-		struct sg_mat b = sg_part_mat(p, g.at + B);
+		struct sg_phi_stage g = sg_phi_stage(p, &s, i);
+		struct sg_mat b = sg_part_mat(p, g.at + SG_PHI_B);
 
 		SG_TRY(SG_CALL(dev, linear_fwd, g.t, x, &b, NULL, N, g.r, g.in, false));
 	}
@@ -377,12 +404,13 @@ static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_
 }
 
 /* Own gradients, and that of B x if it is wanted. */
-static int stage_bwd(struct sg_part *p, const struct shape *s, size_t i, const float *dy, const float *x, size_t N, bool below)
+static int stage_bwd(struct sg_part *p, const struct sg_phi_shape *s, size_t i, const float *dy, const float *x, size_t N,
+		     bool below)
 {
 	struct sg_device *dev = p->g->dev;
-	struct stage g = stage_of(p, s, i);
-	struct sg_mat a = sg_part_mat(p, g.at + A), phi = square(&g);
-	float *da = sg_part_grad(p, g.at + A), *db = sg_part_grad(p, g.at + B);
+	struct sg_phi_stage g = sg_phi_stage(p, s, i);
+	struct sg_mat a = sg_part_mat(p, g.at + SG_PHI_A), phi = square(&g);
+	float *da = sg_part_grad(p, g.at + SG_PHI_A), *db = sg_part_grad(p, g.at + SG_PHI_B);
 
 	SG_TRY(SG_CALL(dev, linear_dx, g.du, dy, &a, N, g.out, g.r, false));
 	if (da)
@@ -403,15 +431,15 @@ static int stage_bwd(struct sg_part *p, const struct shape *s, size_t i, const f
 static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, const float *x, size_t N)
 {
 	struct sg_part *p = ctx;
-	struct shape s = shape_of(p);
+	struct sg_phi_shape s = sg_phi_shape(p);
 
 	if (p->at.kind == SG_SITE_HIDDEN)
 		x = kept_input(p, &s);
 	for (size_t i = 0; i < s.n; i++)
 		SG_TRY(stage_bwd(p, &s, i, dy, x, N, dx));
 	for (size_t i = 0; dx && i < s.n; i++) {
-		struct stage g = stage_of(p, &s, i);
-		struct sg_mat b = sg_part_mat(p, g.at + B);
+		struct sg_phi_stage g = sg_phi_stage(p, &s, i);
+		struct sg_mat b = sg_part_mat(p, g.at + SG_PHI_B);
 
 		SG_TRY(SG_CALL(dev, linear_dx, dx, g.dt, &b, N, g.r, g.in, true));
 	}
@@ -442,10 +470,10 @@ static void mul_add(float *c, const float *a, const float *b, float s, size_t n,
 }
 
 /* Bases and dense Phi of a stage in host memory, yours. */
-static int get_stage(float **a, float **phi, float **b, struct sg_part *p, const struct shape *s, size_t i)
+static int get_stage(float **a, float **phi, float **b, struct sg_part *p, const struct sg_phi_shape *s, size_t i)
 {
 	float *t[SG_PHI_TENSORS];
-	int rc = get_form(t, p, &s->form, i);
+	int rc = sg_phi_get_form(t, p, &s->form, i);
 
 	if (rc >= 0)
 		rc = sg_phiform_check(&s->form, (const float *const *)t);
@@ -453,17 +481,17 @@ static int get_stage(float **a, float **phi, float **b, struct sg_part *p, const
 		rc = SG_NEW(*phi, s->r * s->r);
 	if (rc >= 0) {
 		sg_phiform_dense(*phi, &s->form, (const float *const *)t);
-		rc = sg_graft_tensor(a, p->g, p->t[i * PER_STAGE + A]);
+		rc = sg_graft_tensor(a, p->g, p->t[i * SG_PHI_STAGE + SG_PHI_A]);
 	}
 	if (rc >= 0)
-		rc = sg_graft_tensor(b, p->g, p->t[i * PER_STAGE + B]);
-	free_form(t);
+		rc = sg_graft_tensor(b, p->g, p->t[i * SG_PHI_STAGE + SG_PHI_B]);
+	sg_phi_free_form(t);
 	return rc;
 }
 
 static int delta(struct sg_part *p, float *dw)
 {
-	struct shape s = shape_of(p);
+	struct sg_phi_shape s = sg_phi_shape(p);
 	int rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < s.n; i++) {
@@ -499,7 +527,7 @@ static void left_of(float *left, const float *a, const float *phi, double s, siz
 
 static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
 {
-	struct shape s = shape_of(p);
+	struct sg_phi_shape s = sg_phi_shape(p);
 	size_t all = s.r * s.n;
 	int rc = SG_NEW(*left, p->at.out * all);
 
@@ -638,7 +666,11 @@ static const struct sg_hyper hyper[] = {
 	{ "tile", "0", "width of a block of blocks, of a tile of codebook (0: 2)" },
 	{ "codes", "0", "matrices of codebook to choose from (0: 8)" },
 	{ "stages", "1", "how many A Phi B are summed, each on bases of its own; levels of codebook" },
-	{ "basis", "svd", "where A and B come from: svd (singular vectors of the weight) or random" },
+	{ "basis", "svd", "where A and B come from: svd (singular vectors of the weight), random, activation, gradient, "
+	  "actgrad (of training data)" },
+	{ "init", "zero", "how Phi starts: zero, or ls (least squares against a step along the gradient)" },
+	{ "eta", "0.1", "length of that step" },
+	{ "calib", "4096", "tokens of training data that bases and ls are taken from, rounded up to whole steps" },
 	{ "bases", "frozen", "A and B: frozen or trained" },
 	{ "cap", "0", "most numbers that may train at all sites together (0: any)" },
 	{ "scale", "1", "factor of the change" },
@@ -651,7 +683,10 @@ static const char *const variants[] = {
 	"phi=checker", "phi=lowrank inner=1", "phi=blocks rank=5", "phi=kronecker rank=4 inner=2",
 	"phi=codebook rank=5 codes=3 stages=2 scale=0.5", "stages=2 basis=random",
 	"phi=upper stages=2 bases=trained cap=100000 scale=2 sites=layers.*.mlp.*", "sites=layers.*.out basis=random",
-	"sites=layers.*.out basis=random bases=trained cap=100000 phi=diagonal stages=2", NULL
+	"sites=layers.*.out basis=random bases=trained cap=100000 phi=diagonal stages=2",
+	"basis=activation stages=2 sites=layers.*.attn.*",
+	"basis=gradient rank=2", "basis=actgrad phi=upper sites=layers.*.attn.*", "sites=layers.*.out basis=activation",
+	"sites=layers.*.out basis=gradient", "sites=layers.*.out basis=actgrad stages=2", NULL
 };
 
 const struct sg_graft_type sg_graft_phi = {
@@ -659,4 +694,5 @@ const struct sg_graft_type sg_graft_phi = {
 	.sites = 1 << SG_SITE_LINEAR | 1 << SG_SITE_HIDDEN, .default_sites = "*.attn.*,*.mlp.*",
 	.hyper = hyper, .variants = variants, .declare = declare, .start = start, .scratch = scratch, .fixed = fixed,
 	.sums = fixed, .attach = attach, .delta = delta, .factors = factors, .seal = seal,
+	.listen_bytes = sg_phi_listen_bytes, .listen = sg_phi_listen, .heard = sg_phi_heard,
 };

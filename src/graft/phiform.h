@@ -57,5 +57,9 @@ int sg_phiform_check(const struct sg_phiform *f, const float *const *t);
 void sg_phiform_dense(float *phi, const struct sg_phiform *f, const float *const *t);
 /* d[i] = gradient of tensor i from that of phi; that of a frozen one is not touched. */
 void sg_phiform_grad(float *const *d, const struct sg_phiform *f, const float *dphi, const float *const *t);
+/* The form's matrix nearest to phi [r,r] in the Frobenius norm: exact for all but hadamard
+ * (as if its second product were ones) and codebook (clusters, level after level). t holds a
+ * start. (graft/phifit.c) */
+int sg_phiform_fit(float *const *t, const struct sg_phiform *f, const double *phi);
 SG_C_END
 #endif

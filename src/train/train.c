@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/pass.h"
+#include "train/calib.h"
 #include "train/state.h"
 #include <math.h>
 #include <time.h>
@@ -150,6 +151,41 @@ static int loop(struct run *r)
 	return 0;
 }
 
+/* The first steps of the run's own order, cut as the run cuts them. */
+struct opening { struct run *r; uint64_t step; size_t at, rows, want; };
+
+static int opening_next(struct sg_batch **out, void *arg, size_t i)
+{
+	struct opening *o = arg;
+	struct run *r = o->r;
+
+	if (!i)
+		*o = (struct opening){ .r = r, .want = o->want };
+	if (o->at == r->batch.n || !i) {
+		*out = NULL;
+		if (o->rows >= o->want)
+			return 0;
+		if (sg_plan_step(&r->plan, o->step++, &r->batch) < 0)
+			return -SG_E_ERROR;
+		o->at = 0;
+	}
+	o->at += take_part(r, o->at);
+	o->rows += r->part.n;
+	*out = &r->part;
+	return 0;
+}
+
+/* What the graft takes from data before the first step. */
+static int hear(struct run *r)
+{
+	int64_t want = sg_graft_int(r->in->graft, "calib");
+	struct opening o = { .r = r, .want = want > 0 ? (size_t)want : 1 };
+
+	if (!sg_calib_wanted(r->in->graft))
+		return 0;
+	return sg_calibrate(r->in->graft, &r->pass, opening_next, &o, SG_CALIB_BYTES, r->in->progress);
+}
+
 static int prepare(struct run *r)
 {
 	const struct sg_train_in *in = r->in;
@@ -168,7 +204,7 @@ static int prepare(struct run *r)
 	st = state_of(r);
 	if (in->resume && sg_file_exists(in->state))
 		return sg_train_state_load(&st, in->state);
-	return 0;
+	return hear(r);
 }
 
 int sg_train_run(struct sg_train_out *out, const struct sg_train_in *in)

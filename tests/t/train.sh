@@ -86,6 +86,12 @@ t 'a graft inside another requires it, the others come before' '
 	second=$(git_ log --format="%(trailers:key=Sg-Graft,valueonly)" --grep "^accept second" main | cut -c8-23) &&
 	git_ show main:grafts/$second/graft.json | grep -q "\"requires\":\[\"\(sha256:\)\?$first"
 '
+t 'phi from data: the same bits however it is cut' '
+	run="--type phi --set basis=actgrad --set init=ls --set calib=200 --set rank=4 --set phi=upper --sites *.mlp.*,*.out $fast" &&
+	sg train $run --threads 1 --micro 32 >out && id=$(sed -n "s/^candidate \([0-9a-f]*\).*/\1/p" out) &&
+	git_ update-ref -d refs/sg/cand/$id && sg train $run --threads 3 --micro 100 >out && grep -q "^candidate $id" out &&
+	sg show $id >out && grep -q "effective_rank" out
+'
 t '--list-types' '
 	sg train --list-types >out && for i in lora phi block layer ia3 dora sparse full head; do grep -q "^$i: " out || return 1; done &&
 	grep -q "^  rank=8 " out

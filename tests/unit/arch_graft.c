@@ -55,7 +55,7 @@ static void rig_close(struct rig *r)
 static int rig_graft(struct rig *r, const struct variant *v, bool trains)
 {
 	SG_TRY(variant_graft(&r->g, v, &r->m, "slot.1", r->base));
-	return sg_graft_attach(r->g, &r->m, ROWS, trains, 7, NULL);
+	return variant_attach(r->g, &r->m, trains, &r->b);
 }
 
 static int rig_again(struct rig *r, struct sg_graft *from)

@@ -50,7 +50,7 @@ static int rig_graft(struct rig *r, const struct variant *v, bool trains, struct
 		return rc < 0 ? rc : sg_graft_attach(r->g, &r->m, ROWS, trains, 0, &src);
 	}
 	SG_TRY(variant_graft(&r->g, v, &r->m, "slot.1", r->base));
-	return sg_graft_attach(r->g, &r->m, ROWS, trains, 7, NULL);
+	return variant_attach(r->g, &r->m, trains, &r->b);
 }
 
 static int rig_pass(struct rig *r, bool train)

@@ -252,3 +252,96 @@ TEST(a_code_that_is_none_is_refused)
 	FAILS(REFUSED, make(&m, "lowrank", 5, 6, 0, 0, 1));
 	FAILS(REFUSED, make(&m, "blocks", 5, 0, 6, 0, 1));
 }
+
+/* --- the nearest matrix ------------------------------------------------------------- */
+
+static double distance(const struct made *m, const double *phi)
+{
+	double s = 0;
+
+	for (size_t i = 0; i < m->f.r * m->f.r; i++)
+		s += pow((double)m->phi[i] - phi[i], 2);
+	return sqrt(s);
+}
+
+TEST(a_matrix_of_a_form_is_its_own_nearest)
+{
+	for (size_t i = 0; i < SG_LEN(all); i++) {
+		double phi[MOST * MOST];
+		struct made m = { .n = 0 }, n = { .n = 0 };
+
+		if (!strcmp(all[i].name, "codebook"))
+			continue;
+		PASS(make(&m, all[i].name, all[i].r, all[i].inner, all[i].tile, all[i].codes, all[i].levels));
+		shake(&m);
+		if (m.f.kind == SG_PHI_HADAMARD) {	/* a product of which only one factor is looked for */
+			for (size_t k = 0; k < m.count[2]; k++)
+				m.t[2][k] = 0.5f;
+			for (size_t k = 0; k < m.count[3]; k++)
+				m.t[3][k] = 1;
+			sg_phiform_dense(m.phi, &m.f, in(&m));
+		}
+		for (size_t k = 0; k < m.f.r * m.f.r; k++)
+			phi[k] = (double)m.phi[k];
+		PASS(make(&n, all[i].name, all[i].r, all[i].inner, all[i].tile, all[i].codes, all[i].levels));
+		PASS(sg_phiform_fit(n.t, &n.f, phi));
+		sg_phiform_dense(n.phi, &n.f, in(&n));
+		CHECK(distance(&n, phi) < 2e-6);
+	}
+}
+
+TEST(the_nearest_matrix_cannot_be_improved_by_moving_any_number)
+{
+	for (size_t i = 0; i < SG_LEN(all); i++) {
+		double phi[MOST * MOST], least;
+		struct made m = { .n = 0 };
+
+		PASS(make(&m, all[i].name, all[i].r, all[i].inner, all[i].tile, all[i].codes, all[i].levels));
+		if (m.f.kind == SG_PHI_HADAMARD || m.f.kind == SG_PHI_CODEBOOK)
+			continue;	/* not the nearest, see below */
+		for (size_t k = 0; k < m.f.r * m.f.r; k++)
+			phi[k] = (double)sg_rng_uniform(4, i, k) - 0.5;
+		PASS(sg_phiform_fit(m.t, &m.f, phi));
+		sg_phiform_dense(m.phi, &m.f, in(&m));
+		least = distance(&m, phi);
+		for (size_t k = 0; k < m.n; k++)
+			for (size_t j = 0; j < m.count[k]; j++)
+				for (int side = -1; side < 2; side += 2) {
+					float old = m.t[k][j];
+
+					m.t[k][j] = old + (float)side * 1e-2f;
+					sg_phiform_dense(m.phi, &m.f, in(&m));
+					CHECK(distance(&m, phi) > least - 1e-6);
+					m.t[k][j] = old;
+				}
+	}
+}
+
+TEST(codes_find_the_directions_of_tiles_and_levels_code_what_is_left)
+{
+	double phi[64], last = INFINITY;
+	struct made m = { .n = 0 };
+
+	/* every tile is a multiple of one of two matrices */
+	for (size_t i = 0; i < 8; i++)
+		for (size_t j = 0; j < 8; j++) {
+			size_t tile = i / 2 * 4 + j / 2, in_tile = i % 2 * 2 + j % 2;
+			static const double code[2][4] = { { 1, -2, 0.5, 3 }, { -1, 0, 2, 1 } };
+
+			phi[i * 8 + j] = code[tile % 3 == 0][in_tile] * ((double)tile - 7.25);
+		}
+	PASS(make(&m, "codebook", 8, 0, 2, 2, 1));
+	PASS(sg_phiform_fit(m.t, &m.f, phi));
+	PASS(sg_phiform_check(&m.f, in(&m)));
+	sg_phiform_dense(m.phi, &m.f, in(&m));
+	CHECK(distance(&m, phi) < 1e-4);
+	for (size_t k = 0; k < 64; k++)
+		phi[k] = (double)sg_rng_uniform(4, 1, k) - 0.5;
+	for (size_t levels = 1; levels <= 4; levels++) {
+		PASS(make(&m, "codebook", 8, 0, 2, 3, levels));
+		PASS(sg_phiform_fit(m.t, &m.f, phi));
+		sg_phiform_dense(m.phi, &m.f, in(&m));
+		CHECK(distance(&m, phi) < 0.8 * last);
+		last = distance(&m, phi);
+	}
+}
