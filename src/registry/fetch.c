@@ -171,16 +171,16 @@ static bool have_whole(struct sg_registry *r, const struct sg_oid *oid, const st
 	return false;
 }
 
-static int wanted(struct sg_oids *want, struct sg_names *names, struct sg_registry *r, const struct plan *p)
+static int wanted(struct sg_oids *want, struct sg_names *names, struct sg_registry *r, const struct plan *p,
+		  const struct sg_refs *ours)
 {
 	struct sg_oidmap seen = { 0 };
-	struct sg_refs ours = { 0 };
-	int rc = sg_ref_list(&ours, r, "");
+	int rc = 0;
 
 	for (size_t i = 0; rc >= 0 && i < p->n; i++) {
 		const struct sg_ref *ref = p->it[i].remote;
 
-		if (have_whole(r, &ref->oid, &ours))
+		if (have_whole(r, &ref->oid, ours))
 			continue;
 		rc = sg_oidmap_add(&seen, &ref->oid, 0);
 		if (rc > 0)
@@ -189,7 +189,6 @@ static int wanted(struct sg_oids *want, struct sg_names *names, struct sg_regist
 			rc = sg_names_add(names, ref->name);
 	}
 	sg_oidmap_release(&seen);
-	sg_refs_release(&ours);
 	return rc;
 }
 
@@ -272,7 +271,11 @@ static int bring(struct sg_wire *w, struct sg_registry *r, const struct sg_url *
 {
 	struct sg_oids want = { 0 };
 	struct sg_names names = { 0 };
-	int rc = wanted(&want, &names, r, p);
+	struct sg_refs ours = { 0 };
+	int rc = sg_ref_list(&ours, r, "");
+
+	if (rc >= 0)
+		rc = wanted(&want, &names, r, p, &ours);
 
 	if (rc >= 0 && link && want.n) {
 		rc = sg_link_fetch(link, r, u->path, &want, progress);
@@ -284,7 +287,10 @@ static int bring(struct sg_wire *w, struct sg_registry *r, const struct sg_url *
 		rc = want.n ? sg_wire_fail(w, sg_fetch_pack(w, r, ad, &want, progress)) : sg_wire_flush(w);
 	if (rc >= 0 && u->kind != SG_URL_HTTP)
 		sg_wire_finish(w);
+	if (rc >= 0 && want.n)
+		rc = sg_vet(r, &want, &ours);
 	free(want.oid);
+	sg_refs_release(&ours);
 	sg_names_release(&names);
 	return rc;
 }

@@ -87,17 +87,40 @@ static int append(git_indexer *ix, const struct sg_buf *data, git_indexer_progre
 	return rc;
 }
 
+/* "PACK", version, count: libgit2 makes room for as many objects as the count says
+ * before it sees one. */
+#define OBJECTS_MAX (1u << 24)
+static int check_head(const struct sg_buf *head, const char *url)
+{
+	const unsigned char *p = (const unsigned char *)head->data;
+
+	if (memcmp(p, "PACK", 4) || ((uint32_t)p[8] << 24 | (uint32_t)p[9] << 16) > OBJECTS_MAX)
+		return sg_fail(SG_E_CORRUPT, "'%s' sent no pack that can be believed", url);
+	return 0;
+}
+
 /* Side-band 1 is the pack; libgit2 checks and indexes it under a temporary name. */
 static int receive(struct sg_wire *w, git_indexer *ix, struct watch *watch)
 {
 	git_indexer_progress stats = { 0 };
-	struct sg_buf data = { 0 };
+	struct sg_buf data = { 0 }, head = { 0 };
 	int rc, band;
 
 	for (;;) {
 		rc = band = sg_wire_band(w, &data);
 		if (rc <= 0)
 			break;
+		if (band == 1 && head.len < 12) {
+			rc = sg_buf_add(&head, data.data, data.len);
+			if (rc >= 0 && head.len < 12)
+				continue;
+			if (rc >= 0)
+				rc = check_head(&head, w->url);
+			if (rc >= 0)
+				rc = sg_buf_add((sg_buf_clear(&data), &data), head.data, head.len);
+			if (rc < 0)
+				break;
+		}
 		if (band == 1 && data.len && append(ix, &data, &stats) < 0) {
 			rc = watch->stop ? sg_fail(SG_E_INTERRUPTED, "fetch stopped") :
 					   sg_git_fail(GIT_EMISMATCH, "cannot read the pack from '%s'", w->url);
@@ -105,6 +128,7 @@ static int receive(struct sg_wire *w, git_indexer *ix, struct watch *watch)
 		}
 	}
 	sg_buf_release(&data);
+	sg_buf_release(&head);
 	if (rc >= 0 && git_indexer_commit(ix, &stats) < 0)
 		rc = watch->stop ? sg_fail(SG_E_INTERRUPTED, "fetch stopped") :
 				   sg_git_fail(GIT_EMISMATCH, "the pack from '%s' is damaged or incomplete", w->url);

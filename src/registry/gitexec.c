@@ -134,12 +134,12 @@ static int take_ref(struct sg_advert *ad, char *line)
 	if (!tab)
 		return sg_fail(SG_E_CORRUPT, "git ls-remote printed '%s'", line);
 	*tab++ = '\0';
-	if (!strncmp(line, "ref: refs/heads/", 16) && !strcmp(tab, "HEAD") && !ad->head) {
+	if (!strncmp(line, "ref: refs/heads/", 16) && !strcmp(tab, "HEAD") && !ad->head && sg_advert_name_ok(line + 5)) {
 		ad->head = sg_strdup(line + 5);
 		return ad->head ? 0 : -SG_E_NOMEM;
 	}
 	n = strlen(tab);
-	if ((n > 3 && !strcmp(tab + n - 3, "^{}")) || !sg_ref_name_ok(tab))
+	if ((n > 3 && !strcmp(tab + n - 3, "^{}")) || !sg_advert_name_ok(tab))
 		return 0;
 	SG_TRY(SG_GROW(l->ref, l->n, l->cap));
 	if (!sg_oid_parse(&l->ref[l->n].oid, line))

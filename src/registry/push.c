@@ -227,7 +227,7 @@ static int objects(struct sg_oids *list, struct sg_registry *r, struct sg_push *
 	for (size_t i = 0; rc >= 0 && i < ad->have.n; i++)
 		rc = sg_oids_add(&have, &ad->have.oid[i]);
 	if (rc >= 0)
-		rc = tip.n ? sg_send_list(list, r, &tip, &have) : 0;
+		rc = tip.n ? sg_fail_in(sg_send_list(list, r, &tip, &have), "cannot list what to send") : 0;
 	free(have.oid);
 	if (rc >= 0)
 		rc = tip.n != 0;

@@ -151,6 +151,8 @@ int sg_tree_find(struct sg_oid *out, enum sg_object_type *type, struct sg_regist
 			return sg_fail(SG_E_NOTFOUND, "no '%s' there", path);
 		p += n + (p[n] == '/');
 	}
+	if (e.mode == 0120000)
+		return sg_fail(SG_E_CORRUPT, "'%s' is a symbolic link", path);
 	*out = e.oid;
 	if (type)
 		*type = sg_mode_type(e.mode);

@@ -7,6 +7,7 @@
 
 #define LINE_MAX_ 65520
 #define REFS_MAX 2000000		/* what another side may advertise */
+#define NAME_MAX_ 1000
 #define UNREAD_MAX ((size_t)16 << 20)	/* said while we write */
 
 /* ---- start ---- */
@@ -164,6 +165,13 @@ int sg_wire_band(struct sg_wire *w, struct sg_buf *data)
 
 /* ---- the first words ---- */
 
+bool sg_advert_name_ok(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n <= NAME_MAX_ && !strstr(name, "/-") && strcmp(name, "refs/heads/HEAD") && sg_ref_name_ok(name);
+}
+
 static int add_ref(struct sg_advert *ad, const char *name, const struct sg_oid *oid)
 {
 	struct sg_refs *l = &ad->refs;
@@ -171,7 +179,7 @@ static int add_ref(struct sg_advert *ad, const char *name, const struct sg_oid *
 
 	if (!strcmp(name, ".have"))
 		return sg_oids_add(&ad->have, oid);
-	if ((n > 3 && !strcmp(name + n - 3, "^{}")) || !strcmp(name, "capabilities") || !sg_ref_name_ok(name))
+	if ((n > 3 && !strcmp(name + n - 3, "^{}")) || !strcmp(name, "capabilities") || !sg_advert_name_ok(name))
 		return 0;
 	SG_TRY(SG_GROW(l->ref, l->n, l->cap));
 	l->ref[l->n].name = sg_strdup(name);
@@ -193,7 +201,7 @@ static int find_head(struct sg_advert *ad)
 		ad->head = sg_strndup(s, n);
 		if (!ad->head)
 			return -SG_E_NOMEM;
-		if (sg_ref_name_ok(ad->head) && !strncmp(ad->head, "refs/heads/", 11))
+		if (sg_advert_name_ok(ad->head) && !strncmp(ad->head, "refs/heads/", 11))
 			return 0;
 		free(ad->head);
 		ad->head = NULL;

@@ -38,6 +38,9 @@ int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r,
 		 const struct sg_url *u, const char *url);
 /* The first part of it, from a wire that stands. */
 int sg_advert_read(struct sg_advert *ad, struct sg_wire *w);
+/* A name that may come in: what other programs could take for an option or for HEAD
+ * is passed over, as are names that are none. */
+bool sg_advert_name_ok(const char *name);
 bool sg_advert_can(const struct sg_advert *ad, const char *cap);
 const struct sg_ref *sg_advert_ref(const struct sg_advert *ad, const char *name);
 void sg_advert_release(struct sg_advert *ad);
@@ -64,6 +67,8 @@ int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids 
 /* fetchpack.c: the wanted objects and all below them into the registry. */
 int sg_fetch_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_advert *ad,
 		  const struct sg_oids *want, const struct sg_progress *progress);
+/* vet.c: may the refs name what came? All that the tips reach and ours do not. */
+int sg_vet(struct sg_registry *r, const struct sg_oids *tip, const struct sg_refs *ours);
 /* gitexec.c: the same three things by the user's git, for http(s). */
 int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url);
 int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs);
