@@ -5,7 +5,7 @@
  */
 #include "cmd/look.h"
 
-static bool oneline, graph, stat, all;
+static bool oneline, graph, stat, all, first_parent;
 static int64_t max_count;
 
 static const struct sg_opt opts[] = {
@@ -14,6 +14,7 @@ static const struct sg_opt opts[] = {
 	{ 0, "stat", SG_OPT_FLAG, &stat, NULL, "show what each graft gained for its size", 0, 0 },
 	{ 'n', "max-count", SG_OPT_INT, &max_count, "<n>", "at most so many commits", 1, INT64_MAX },
 	{ 0, "all", SG_OPT_FLAG, &all, NULL, "begin at every branch, tag and candidate", 0, 0 },
+	{ 0, "first-parent", SG_OPT_FLAG, &first_parent, NULL, "the line alone, without what was merged into it", 0, 0 },
 	{ 0 }
 };
 
@@ -198,7 +199,7 @@ static int show(void *arg, const struct sg_step *s)
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
-	struct sg_log_opts o = { .all = all, .parents = graph, .max = (uint64_t)max_count };
+	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .max = (uint64_t)max_count };
 
 	SG_TRY(sg_cmd_args(argc, 0, 1));
 	o.rev = argc ? argv[0] : NULL;
@@ -212,6 +213,6 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 }
 
 const struct sg_cmd sg_cmd_log = {
-	.name = "log", .group = "look", .args = "[--oneline] [--graph] [--stat] [-n <n>] [--all] [<rev>]",
+	.name = "log", .group = "look", .args = "[--oneline] [--graph] [--stat] [-n <n>] [--all] [--first-parent] [<rev>]",
 	.brief = "List the steps of growth.", .opts = opts, .flags = SG_CMD_REPO | SG_CMD_PAGER, .run = run,
 };

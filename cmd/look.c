@@ -71,6 +71,7 @@ void sg_look_graft_json(struct sg_jsonw *w, const struct sg_graft_info *g)
 	sg_look_put_names(w, "sites", &g->sites);
 	sg_json_put_i64(w, "parameters", (int64_t)g->parameters);
 	sg_json_put_i64(w, "payload", (int64_t)g->payload);
+	sg_json_put_i64(w, "tensors", (int64_t)g->tensors);
 }
 
 /* The measurement that a step's gain is: quality on the first set, else what there is. */
@@ -82,10 +83,11 @@ static const struct sg_metric *gain_of(const struct sg_step *s)
 	return s->n_metrics ? &s->metric[0] : NULL;
 }
 
-static void size_of(const struct sg_step *s, uint64_t *parameters, uint64_t *payload)
+static void size_of(const struct sg_step *s, uint64_t *parameters, uint64_t *payload, size_t *tensors)
 {
-	*parameters = *payload = 0;
+	*parameters = *payload = *tensors = 0;
 	for (size_t i = 0; i < s->n; i++) {
+		*tensors += s->graft[i].tensors;
 		*parameters += s->graft[i].parameters;
 		*payload += s->graft[i].payload;
 	}
@@ -128,10 +130,12 @@ static void stat_json(struct sg_jsonw *w, const struct sg_step *s)
 {
 	const struct sg_metric *m = gain_of(s);
 	uint64_t parameters, payload;
+	size_t tensors;
 
-	size_of(s, &parameters, &payload);
+	size_of(s, &parameters, &payload, &tensors);
 	sg_json_put_i64(w, "parameters", (int64_t)parameters);
 	sg_json_put_i64(w, "payload", (int64_t)payload);
+	sg_json_put_i64(w, "tensors", (int64_t)tensors);
 	if (m && parameters && payload) {
 		sg_json_put_f64(w, "gain_per_parameter", (m->parent - m->cand) / (double)parameters);
 		sg_json_put_f64(w, "gain_per_byte", (m->parent - m->cand) / (double)payload);
@@ -252,11 +256,13 @@ static void print_stat(const struct sg_step *s, FILE *to)
 {
 	const struct sg_metric *m = gain_of(s);
 	uint64_t parameters, payload;
+	size_t tensors;
 
-	size_of(s, &parameters, &payload);
+	size_of(s, &parameters, &payload, &tensors);
 	if (!parameters || !payload)
 		return;
-	fprintf(to, "     size       %s parameters, %s", sg_look_number(parameters), sg_print_bytes(payload));
+	fprintf(to, "     size       %s parameters, %s in %zu %s", sg_look_number(parameters), sg_print_bytes(payload), tensors,
+		tensors == 1 ? "tensor" : "tensors");
 	if (m)
 		fprintf(to, "; gain %.4g a million parameters, %.4g a MiB", (m->parent - m->cand) / (double)parameters * 1e6,
 			(m->parent - m->cand) / (double)payload * 1048576);

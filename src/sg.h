@@ -268,6 +268,7 @@ struct sg_graft_info {
 	char *name, *type;		/* name NULL: none; type NULL: the manifest is not there */
 	struct sg_names sites;
 	uint64_t parameters, payload;	/* elements of its tensors, and their bytes */
+	size_t tensors;
 };
 void sg_graft_info_release(struct sg_graft_info *g);
 
@@ -294,9 +295,10 @@ struct sg_step {
 	char *gate;			/* "pass 4/4"; NULL: not said */
 };
 struct sg_log_opts {
-	const char *rev;		/* NULL: HEAD */
+	const char *rev;		/* or "A..B": what B has and A lacks; NULL: HEAD */
 	bool all;			/* from every branch, tag and candidate */
-	bool parents;			/* every parent, not the line of growth only */
+	bool parents;			/* every parent, candidates too; else the line with what was merged */
+	bool first_parent;		/* the line alone */
 	uint64_t max;			/* 0: no limit */
 };
 /* Children before parents, newer first. fn: 0 goes on, positive stops, negative

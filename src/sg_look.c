@@ -27,6 +27,7 @@ int sg_graft_info_of(struct sg_graft_info *out, const struct sg_graftfile *f, co
 	snprintf(g.id, sizeof(g.id), "%.64s", id);
 	for (size_t i = 0; rc >= 0 && i < f->sites.n; i++)
 		rc = sg_names_add(&g.sites, f->sites.name[i]);
+	g.tensors = f->n_tensors;
 	for (size_t i = 0; rc >= 0 && i < f->n_tensors; i++) {
 		g.parameters += f->tensor[i].bytes / sg_dtypes[f->tensor[i].dtype].size;
 		g.payload += f->tensor[i].bytes;
@@ -473,21 +474,41 @@ static int start_everywhere(struct starts *s, struct sg_repo *r)
 	return 0;
 }
 
+/* "A..B": from B, and not what A has; one that is missing is HEAD. */
+static int start_range(struct starts *from, struct starts *hide, struct sg_repo *r, const char *rev)
+{
+	const char *dots = strstr(rev, "..");
+	char *a;
+	int rc;
+
+	if (!dots)
+		return start_at(from, r, rev);
+	if (!(a = sg_strndup(rev, (size_t)(dots - rev))))
+		return -SG_E_NOMEM;
+	rc = start_at(hide, r, *a ? a : "HEAD");
+	if (rc >= 0)
+		rc = start_at(from, r, dots[2] ? dots + 2 : "HEAD");
+	free(a);
+	return rc;
+}
+
 int sg_log(struct sg_repo *r, const struct sg_log_opts *o, int (*fn)(void *arg, const struct sg_step *s), void *arg)
 {
 	struct walk w = { .r = r, .left = o->max ? o->max : UINT64_MAX, .fn = fn, .arg = arg };
-	struct starts from = { 0 };
+	struct starts from = { 0 }, hide = { 0 };
+	unsigned flags = o->first_parent ? SG_WALK_FIRST_PARENT : o->parents || o->all ? 0 : SG_WALK_LINE;
 	int rc = label_all(&w.labels, r);
 
 	if (rc >= 0 && (o->rev || !o->all))
-		rc = start_at(&from, r, o->rev ? o->rev : "HEAD");
+		rc = start_range(&from, &hide, r, o->rev ? o->rev : "HEAD");
 	if (rc == -SG_E_NOTFOUND && !o->rev)
 		rc = sg_fail(SG_E_NOTFOUND, "this registry has no history yet; run 'sg init' again");
 	if (rc >= 0 && o->all)
 		rc = start_everywhere(&from, r);
 	if (rc >= 0)
-		rc = sg_history_walk(r->reg, from.oid, from.n, NULL, 0, o->parents ? 0 : SG_WALK_FIRST_PARENT, visit, &w);
+		rc = sg_history_walk(r->reg, from.oid, from.n, hide.oid, hide.n, flags, visit, &w);
 	labels_release(&w.labels);
 	free(from.oid);
+	free(hide.oid);
 	return rc;
 }

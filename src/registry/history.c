@@ -19,59 +19,6 @@ static int push(git_revwalk *w, struct sg_registry *r, const struct sg_oid *oid,
 	return rc < 0 ? sg_git_fail(rc, "cannot walk from %s", hex) : 0;
 }
 
-int sg_history_walk(struct sg_registry *r, const struct sg_oid *from, size_t n_from,
-		    const struct sg_oid *hide, size_t n_hide, unsigned flags,
-		    int (*fn)(void *arg, const struct sg_commit *c), void *arg)
-{
-	git_revwalk *w = NULL;
-	struct sg_commit c = { 0 };
-	struct sg_oid oid;
-	git_oid id;
-	int rc = git_revwalk_new(&w, r->repo);
-
-	if (rc < 0)
-		return sg_git_fail(rc, "cannot walk the history");
-	git_revwalk_sorting(w, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME |
-			    (flags & SG_WALK_REVERSE ? GIT_SORT_REVERSE : 0));
-	if (flags & SG_WALK_FIRST_PARENT)
-		git_revwalk_simplify_first_parent(w);
-	for (size_t i = 0; rc >= 0 && i < n_from; i++)
-		rc = push(w, r, &from[i], false);
-	for (size_t i = 0; rc >= 0 && i < n_hide; i++)
-		rc = push(w, r, &hide[i], true);
-	while (rc >= 0) {
-		rc = git_revwalk_next(&id, w);
-		if (rc < 0) {
-			rc = rc == GIT_ITEROVER ? 0 : sg_git_fail(rc, "cannot walk the history");
-			break;
-		}
-		memcpy(oid.id, id.id, sizeof(oid.id));
-		rc = sg_commit_read(&c, r, &oid);
-		if (rc < 0)
-			break;
-		rc = fn(arg, &c);
-		sg_commit_release(&c);
-		if (rc > 0)
-			break;
-	}
-	git_revwalk_free(w);
-	return SG_MIN(rc, 0);
-}
-
-int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
-		    const struct sg_oid *b)
-{
-	git_oid base;
-	int rc = git_merge_base(&base, r->repo, sg_git_oid(a), sg_git_oid(b));
-
-	if (rc == GIT_ENOTFOUND)
-		return sg_fail(SG_E_NOTFOUND, "the two histories have no commit in common");
-	if (rc < 0)
-		return sg_git_fail(rc, "cannot find a common ancestor");
-	memcpy(out->id, base.id, sizeof(out->id));
-	return 0;
-}
-
 /* Commits yet to be visited, and those that were. */
 struct along { struct sg_registry *r; struct sg_oids next; struct sg_oidmap seen; };
 
@@ -88,23 +35,149 @@ static int along_add(struct along *l, const struct sg_oid *oid)
 	return rc > 0 ? sg_oids_add(&l->next, oid) : rc;
 }
 
-/* The parents of a commit in which its line goes on. */
+/* How many of its parents a commit's line goes on in. */
+static int line_parents(size_t *n, const struct sg_commit *c)
+{
+	char *op = NULL;
+	int rc = c->n_parents > 1 ? sg_trailer(&op, c->message, "Sg-Op", 0) : 0;
+
+	*n = rc == -SG_E_NOTFOUND || (op && !strcmp(op, "merge")) ? c->n_parents : SG_MIN(c->n_parents, (size_t)1);
+	free(op);
+	return rc == -SG_E_NOTFOUND ? 0 : rc;
+}
+
 static int along_parents(struct along *l, const struct sg_oid *oid)
 {
 	struct sg_commit c;
-	char *op = NULL;
 	size_t n;
 	int rc;
 
 	SG_TRY(sg_commit_read(&c, l->r, oid));
-	rc = c.n_parents > 1 ? sg_trailer(&op, c.message, "Sg-Op", 0) : 0;
-	n = rc == -SG_E_NOTFOUND || (op && !strcmp(op, "merge")) ? c.n_parents : SG_MIN(c.n_parents, (size_t)1);
-	free(op);
-	rc = rc == -SG_E_NOTFOUND ? 0 : rc;
+	rc = line_parents(&n, &c);
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = along_add(l, &c.parent[i]);
 	sg_commit_release(&c);
 	return SG_MIN(rc, 0);
+}
+
+/* Children come before their parents, so it is known of a commit whether it is in the
+ * line of one before. 1 when it is. */
+static int in_line(struct sg_oidmap *line, const struct sg_commit *c)
+{
+	size_t n;
+
+	if (!sg_oidmap_get(line, &c->id, NULL))
+		return 0;
+	SG_TRY(line_parents(&n, c));
+	for (size_t i = 0; i < n; i++)
+		SG_TRY(sg_oidmap_add(line, &c->parent[i], 0));
+	return 1;
+}
+
+/*
+ * A chain needs no sorting, and so the first commits of a long one are there at once.
+ * Down to its end (*at zero then) or to the first merge, from which the others go on.
+ * 1: fn stopped it.
+ */
+static int walk_chain(struct sg_oid *at, struct sg_registry *r, bool all, int (*fn)(void *arg, const struct sg_commit *c),
+		      void *arg)
+{
+	for (;;) {
+		struct sg_commit c;
+		size_t n;
+		int rc = sg_commit_read(&c, r, at);
+
+		SG_TRY(rc);
+		rc = line_parents(&n, &c);
+		if (rc >= 0 && !all && n > 1) {
+			sg_commit_release(&c);
+			return 0;
+		}
+		if (rc >= 0)
+			rc = fn(arg, &c);
+		*at = c.n_parents ? c.parent[0] : (struct sg_oid){ { 0 } };
+		n = c.n_parents;
+		sg_commit_release(&c);
+		if (rc || !n)
+			return rc;
+	}
+}
+
+static int walk_sorted(struct sg_registry *r, const struct sg_oid *from, size_t n_from,
+		       const struct sg_oid *hide, size_t n_hide, unsigned flags,
+		       int (*fn)(void *arg, const struct sg_commit *c), void *arg)
+{
+	git_revwalk *w = NULL;
+	struct sg_oidmap line = { 0 };
+	struct sg_commit c = { 0 };
+	struct sg_oid oid;
+	git_oid id;
+	int rc = git_revwalk_new(&w, r->repo);
+
+	if (rc < 0)
+		return sg_git_fail(rc, "cannot walk the history");
+	git_revwalk_sorting(w, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME |
+			    (flags & SG_WALK_REVERSE ? GIT_SORT_REVERSE : 0));
+	if (flags & SG_WALK_FIRST_PARENT)
+		git_revwalk_simplify_first_parent(w);
+	for (size_t i = 0; rc >= 0 && i < n_from; i++)
+		rc = push(w, r, &from[i], false);
+	for (size_t i = 0; rc >= 0 && i < n_hide; i++)
+		rc = push(w, r, &hide[i], true);
+	for (size_t i = 0; rc >= 0 && i < n_from; i++)
+		rc = sg_oidmap_add(&line, &from[i], 0);
+	while (rc >= 0) {
+		rc = git_revwalk_next(&id, w);
+		if (rc < 0) {
+			rc = rc == GIT_ITEROVER ? 0 : sg_git_fail(rc, "cannot walk the history");
+			break;
+		}
+		memcpy(oid.id, id.id, sizeof(oid.id));
+		rc = sg_commit_read(&c, r, &oid);
+		if (rc < 0)
+			break;
+		rc = flags & SG_WALK_LINE ? in_line(&line, &c) : 1;
+		if (rc > 0)
+			rc = fn(arg, &c);
+		sg_commit_release(&c);
+		if (rc > 0)
+			break;
+	}
+	git_revwalk_free(w);
+	sg_oidmap_release(&line);
+	return SG_MIN(rc, 0);
+}
+
+int sg_history_walk(struct sg_registry *r, const struct sg_oid *from, size_t n_from,
+		    const struct sg_oid *hide, size_t n_hide, unsigned flags,
+		    int (*fn)(void *arg, const struct sg_commit *c), void *arg)
+{
+	enum sg_object_type type;
+	struct sg_oid at;
+	int rc;
+
+	if (n_from != 1 || n_hide || flags & SG_WALK_REVERSE || !(flags & (SG_WALK_LINE | SG_WALK_FIRST_PARENT)) ||
+	    sg_object_stat(&type, NULL, r, from) < 0 || type != SG_OBJ_COMMIT)
+		return walk_sorted(r, from, n_from, hide, n_hide, flags, fn, arg);
+	at = *from;
+	rc = walk_chain(&at, r, flags & SG_WALK_FIRST_PARENT, fn, arg);
+	if (rc || sg_oid_is_zero(&at))
+		return SG_MIN(rc, 0);
+	return walk_sorted(r, &at, 1, NULL, 0, flags, fn, arg);
+}
+
+int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
+		    const struct sg_oid *b)
+{
+	git_oid base;
+	int rc = git_merge_base(&base, r->repo, sg_git_oid(a), sg_git_oid(b));
+
+	if (rc == GIT_ENOTFOUND)
+		return sg_fail(SG_E_NOTFOUND, "the two histories have no commit in common");
+	if (rc < 0)
+		return sg_git_fail(rc, "cannot find a common ancestor");
+	memcpy(out->id, base.id, sizeof(out->id));
+	return 0;
 }
 
 /* All that `from` has in its line goes to l->seen; not beyond what stop has seen,

@@ -4,6 +4,7 @@
 SG_C_BEGIN
 enum sg_walk_flags {
 	SG_WALK_FIRST_PARENT = 1 << 0,	/* the line of growth only */
+	SG_WALK_LINE         = 1 << 2,	/* and lines that were merged into it, not candidates */
 	SG_WALK_REVERSE      = 1 << 1,	/* oldest first */
 };
 

@@ -20,7 +20,7 @@ t 'its numbers are those of the trailer' '
 	awk "BEGIN { printf \"%.4f -> %.4f\n\", $3, $4 }" >want && sg log -n 1 | grep -o "[0-9.]* -> [0-9.]*  " | sed "s/ *$//" >got && same want got
 '
 t '--stat: parameters, payload, gain for them' '
-	sg log --stat -n 1 >out && grep -qE "^     size +[0-9,]+ parameters, .*; gain [-0-9.e+]+ a million parameters, [-0-9.e+]+ a MiB" out
+	sg log --stat -n 1 >out && grep -qE "^     size +[0-9,]+ parameters, .* in [0-9]+ tensors; gain [-0-9.e+]+ a million parameters, [-0-9.e+]+ a MiB" out
 '
 t '-n counts, and asks for at least one' '
 	is "$(sg log --oneline -n 3 | wc -l)" 3 && fails_with 129 sg log -n 0
@@ -41,6 +41,14 @@ t 'refs beside their commits' '
 	git_ tag -a v1 -m one main~1 && git_ branch dev main~1 && sg log --oneline >out && rc=0
 	grep -q "^[0-9a-f]* (tag: v1, dev) accept" out && grep -q "(HEAD -> main)" out || rc=1
 	git_ tag -d v1 && git_ branch -D dev && return $rc
+'
+t 'a merged line is shown, its candidates are not; --first-parent leaves it out; ranges' '
+	was=$(git_ rev-parse main) && sg branch side main~1 && sg checkout -q side && sg train --type layer --name aside $fast -q && sg policy set gate.quality.enabled false -q && sg accept -q aside &&
+	sg checkout -q main && sg merge --force -q side && sg log --oneline >out && grep -q "accept [0-9a-f]* aside" out && grep -q "accept [0-9a-f]* tune" out && ! grep -q " candidate" out &&
+	is "$(wc -l <out)" $(($(sg log --oneline --first-parent | wc -l) + 2)) && sg log --oneline --first-parent | head -1 | grep -q "merge side" && ! sg log --oneline --first-parent | grep -q aside &&
+	is "$(sg log --oneline main~1..side | wc -l)" 2 && is "$(sg log --oneline side..main | wc -l)" 2 && is "$(sg log --oneline ..side | wc -l)" 0 &&
+	sg log --graph --oneline >out && sed -n "s/^[|/_ \\\\]*\* [|/_ \\\\]*\([0-9a-f]\{10\}\).*/\1/p" out | sort >got && git_ log --format=%h --abbrev=10 main | sort >want && same want got &&
+	fails_with 128 sg log nothing..main && git_ update-ref refs/heads/main $was
 '
 if have python3; then
 t '--json: numbers, ids, sizes' '
