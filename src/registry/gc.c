@@ -16,7 +16,7 @@
 #define SMALL  ((uint64_t)8 << 20)	/* packs below this are joined */
 
 enum fate { KEEP, DROP, JOIN };
-struct pack { char *base; uint64_t size; time_t mtime; struct sg_oid *oid; size_t n, live; bool kept; enum fate fate; };
+struct pack { char *base; uint64_t size; time_t mtime; struct timespec at; struct sg_oid *oid; size_t n, live; bool kept; enum fate fate; };
 struct loose { struct sg_oid oid; char *path; uint64_t size; time_t mtime; enum fate fate; };
 
 struct gc {
@@ -140,7 +140,7 @@ static int mark(struct gc *g)
 
 /* ---- what there is ---- */
 
-static uint64_t file_size(const char *base, const char *ext, time_t *mtime)
+static uint64_t file_size(const char *base, const char *ext, struct timespec *mtime)
 {
 	char *p = sg_asprintf("%s%s", base, ext);
 	struct stat st = { 0 };
@@ -148,9 +148,37 @@ static uint64_t file_size(const char *base, const char *ext, time_t *mtime)
 	if (!p || stat(p, &st) < 0)
 		st.st_size = 0;
 	else if (mtime)
-		*mtime = st.st_mtime;
+		*mtime = st.st_mtim;
 	free(p);
 	return (uint64_t)st.st_size;
+}
+
+struct at { uint32_t offset; struct sg_oid oid; };
+static int by_offset(const void *a, const void *b)
+{
+	uint32_t x = ((const struct at *)a)->offset, y = ((const struct at *)b)->offset;
+
+	return (x > y) - (x < y);
+}
+
+/* As they were written: versions of a folder stand near each other. Offsets beyond
+ * 2 GiB stand in another table; their order does not matter. */
+static int in_pack_order(struct pack *p, const unsigned char *idx)
+{
+	const unsigned char *offset = idx + 1032 + 24 * p->n;
+	struct at *l;
+
+	SG_TRY(SG_NEW(l, p->n));
+	for (size_t i = 0; i < p->n; i++) {
+		memcpy(l[i].oid.id, idx + 1032 + 20 * i, 20);
+		for (int k = 0; k < 4; k++)
+			l[i].offset = l[i].offset << 8 | offset[4 * i + (size_t)k];
+	}
+	qsort(l, p->n, sizeof(*l), by_offset);
+	for (size_t i = 0; i < p->n; i++)
+		p->oid[i] = l[i].oid;
+	free(l);
+	return 0;
 }
 
 /* The names in an index of version 2; one that is no such thing is CORRUPT. */
@@ -168,9 +196,9 @@ static int read_index(struct pack *p)
 	} else if (rc >= 0) {
 		rc = -SG_E_CORRUPT;
 	}
-	for (size_t i = 0; rc >= 0 && i < n; i++)
-		memcpy(p->oid[i].id, m.data + 1032 + 20 * i, 20);
 	p->n = rc >= 0 ? n : 0;
+	if (p->n)
+		rc = in_pack_order(p, m.data);
 	sg_map_release(&m);
 	if (rc == -SG_E_CORRUPT)
 		sg_fail(SG_E_CORRUPT, "gc refused: '%s' cannot be read", path);
@@ -192,11 +220,20 @@ static int add_pack(struct gc *g, const char *dir, const char *name)
 		return -SG_E_NOMEM;
 	p->kept = sg_file_exists(keep);
 	free(keep);
-	p->size = file_size(p->base, ".pack", &p->mtime) + file_size(p->base, ".idx", NULL);
+	p->size = file_size(p->base, ".pack", &p->at) + file_size(p->base, ".idx", NULL);
+	p->mtime = p->at.tv_sec;
 	SG_TRY(read_index(p));
 	for (size_t i = 0; i < p->n; i++)
 		p->live += sg_oidmap_get(&g->live, &p->oid[i], NULL);
 	return 0;
+}
+
+static int by_age(const void *a, const void *b)
+{
+	const struct timespec *x = &((const struct pack *)a)->at, *y = &((const struct pack *)b)->at;
+
+	return x->tv_sec != y->tv_sec ? (x->tv_sec > y->tv_sec) - (x->tv_sec < y->tv_sec) :
+					(x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
 }
 
 static int list_packs(struct gc *g)
@@ -211,6 +248,8 @@ static int list_packs(struct gc *g)
 		if (n > 4 && !strcmp(l.name[i] + n - 4, ".idx"))
 			rc = add_pack(g, dir, l.name[i]);
 	}
+	if (g->n_packs)
+		qsort(g->pack, g->n_packs, sizeof(*g->pack), by_age);
 	sg_names_release(&l);
 	free(dir);
 	return rc;
@@ -510,6 +549,20 @@ static int collect(struct gc *g, bool dry)
 	return rc;
 }
 
+static void gc_release(struct gc *g)
+{
+	for (size_t i = 0; i < g->n_packs; i++) {
+		free(g->pack[i].base);
+		free(g->pack[i].oid);
+	}
+	for (size_t i = 0; i < g->n_loose; i++)
+		free(g->loose[i].path);
+	free(g->made);
+	free(g->pack);
+	free(g->loose);
+	sg_oidmap_release(&g->live);
+}
+
 int sg_gc(struct sg_gc *out, struct sg_registry *r, const struct sg_gc_opts *opts, const struct sg_progress *progress)
 {
 	struct sg_gc o = { 0 };
@@ -523,18 +576,111 @@ int sg_gc(struct sg_gc *out, struct sg_registry *r, const struct sg_gc_opts *opt
 	sg_unlock(r);
 	if (rc >= 0 && !opts->dry)
 		rc = sg_sweep(r, true);
-	for (size_t i = 0; i < g.n_packs; i++) {
-		free(g.pack[i].base);
-		free(g.pack[i].oid);
-	}
-	for (size_t i = 0; i < g.n_loose; i++)
-		free(g.loose[i].path);
-	free(g.made);
-	free(g.pack);
-	free(g.loose);
-	sg_oidmap_release(&g.live);
+	gc_release(&g);
 	if (rc < 0)
 		return rc;
 	*out = o;
 	return 0;
+}
+
+/* ---- between gcs ---- */
+
+#define TIDY_PACKS 50		/* small ones at which they are joined: git's gc.autoPackLimit */
+#define TIDY_BYTES ((uint64_t)64 << 20)	/* written at most in one go */
+
+static long tidy_limit(struct sg_registry *r)
+{
+	git_config *c = NULL;
+	int32_t limit = TIDY_PACKS;
+
+	if (git_repository_config_snapshot(&c, r->repo) == 0)
+		(void)git_config_get_int32(&limit, c, "gc.autopacklimit");
+	git_config_free(c);
+	return limit;
+}
+
+/* Small packs without an order to keep them. */
+static long small_packs(struct sg_registry *r)
+{
+	char *dir = sg_path_join(r->git_dir, "objects/pack");
+	struct sg_names l = { 0 };
+	long many = 0;
+
+	if (dir && sg_dir_list(&l, dir) >= 0)
+		for (size_t i = 0; i < l.n; i++) {
+			size_t n = strlen(l.name[i]);
+			char *p = n > 5 && !strcmp(l.name[i] + n - 5, ".pack") ? sg_path_join(dir, l.name[i]) : NULL;
+			struct stat st;
+
+			many += p && stat(p, &st) == 0 && (uint64_t)st.st_size < SMALL;
+			free(p);
+		}
+	sg_names_release(&l);
+	free(dir);
+	return many;
+}
+
+/* All that the small packs hold, reached or not: that is for a gc to say. */
+static int join_small(struct gc *g, struct timespec *newest)
+{
+	struct sg_oidmap have = { 0 };
+	struct sg_oids list = { 0 };
+	uint64_t bytes = 0;
+	int rc = list_packs(g);
+
+	for (size_t i = 0; rc >= 0 && i < g->n_packs; i++) {
+		struct pack *p = &g->pack[i];
+
+		if (p->kept || p->size >= SMALL || bytes + p->size > TIDY_BYTES)
+			continue;
+		p->fate = JOIN;
+		bytes += p->size;
+		*newest = p->at;
+		for (size_t k = 0; rc >= 0 && k < p->n; k++) {
+			rc = sg_oidmap_add(&have, &p->oid[k], 0);
+			if (rc > 0)
+				rc = sg_oids_add(&list, &p->oid[k]);
+		}
+	}
+	if (rc >= 0)
+		rc = write_joined(g, &list);
+	sg_oidmap_release(&have);
+	free(list.oid);
+	return rc;
+}
+
+/* The joined pack is as old as its youngest part: what nothing reaches in it does not
+ * begin to wait anew. */
+static void set_age(const char *base, const struct timespec *when)
+{
+	struct timespec both[2] = { *when, *when };
+	char *pack = sg_asprintf("%s.pack", base);
+
+	if (pack)
+		(void)utimensat(AT_FDCWD, pack, both, 0);
+	free(pack);
+}
+
+void sg_tidy(struct sg_registry *r)
+{
+	struct sg_gc o = { 0 };
+	struct gc g = { .r = r, .out = &o };
+	struct timespec newest = { 0 };
+	long limit;
+
+	if (r->lock_depth)
+		return;
+	limit = tidy_limit(r);
+	if (limit <= 1 || small_packs(r) < limit || sg_lock_now(r) < 0)
+		return;
+	if (join_small(&g, &newest) >= 0 && g.made) {
+		set_age(g.made, &newest);
+		pack_refs(r);
+		if (sg_lock_stamp(r) >= 0) {
+			remove_old(&g);
+			(void)sg_registry_reopen(r);
+		}
+	}
+	sg_unlock(r);
+	gc_release(&g);
 }

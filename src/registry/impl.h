@@ -17,6 +17,7 @@ struct sg_registry {
 	int lock_fd;
 	unsigned lock_depth;		/* shared holds of this handle */
 	off_t gc_seen;			/* size of the lock file: the gcs so far */
+	struct sg_tree_memo *memo;	/* tree.c: large folders that were looked into */
 	bool ident_set;			/* reflog identity given to libgit2 */
 	int sign_mode;			/* enum sg_sign_mode */
 	char *sign_key;			/* instead of user.signingKey, or NULL */
@@ -47,6 +48,11 @@ int sg_lock(struct sg_registry *r);		/* shared, counted */
 void sg_unlock(struct sg_registry *r);
 /* The only one: BUSY when somebody writes for longer than a moment. */
 int sg_lock_alone(struct sg_registry *r);
+/* The same without waiting at all. */
+int sg_lock_now(struct sg_registry *r);
+/* gc.c: join small packs when there are many (gc.autoPackLimit) and nobody writes; a
+ * convenience that fails in silence. */
+void sg_tidy(struct sg_registry *r);
 /* Tell other handles that objects are about to go. */
 int sg_lock_stamp(struct sg_registry *r);
 off_t sg_lock_count(const struct sg_registry *r);
@@ -72,6 +78,7 @@ int sg_pack_entry(int (*sink)(void *arg, const void *data, size_t n), void *arg,
 struct sg_raw_entry { const char *name; unsigned mode; struct sg_oid oid; };
 int sg_tree_next(struct sg_raw_entry *out, const char **p, const char *end);
 enum sg_object_type sg_mode_type(unsigned mode);
+void sg_tree_forget(struct sg_registry *r);
 /* at peeled to its tree */
 int sg_tree_peel(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *at);
 

@@ -87,20 +87,28 @@ static void holders(char *out, size_t n, const struct sg_registry *r)
 		snprintf(out + strlen(out), n - strlen(out), " and %u more", more);
 }
 
+int sg_lock_now(struct sg_registry *r)
+{
+	int rc;
+
+	if (r->lock_depth || flock(r->lock_fd, LOCK_EX | LOCK_NB) < 0)
+		return -SG_E_BUSY;
+	r->lock_depth = 1;
+	rc = sg_registry_reopen(r);
+	if (rc < 0)
+		sg_unlock(r);
+	return rc;
+}
+
 int sg_lock_alone(struct sg_registry *r)
 {
 	char who[200];
 
 	for (int tries = 0; !r->lock_depth && tries < 20; tries++) {
-		if (!flock(r->lock_fd, LOCK_EX | LOCK_NB)) {
-			int rc;
+		int rc = sg_lock_now(r);
 
-			r->lock_depth = 1;
-			rc = sg_registry_reopen(r);
-			if (rc < 0)
-				sg_unlock(r);
+		if (rc != -SG_E_BUSY)
 			return rc;
-		}
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return sg_fail_errno(SG_E_IO, "cannot lock '%s/lock'", r->dir);
 		usleep(50000);

@@ -18,7 +18,18 @@
 
 struct entry { struct sg_oid oid; uint32_t crc; uint64_t offset; size_t size; enum sg_object_type type; };
 
+/*
+ * A folder of thousands differs from the one before by an entry or two. Where both go
+ * into one pack (when packs are joined) the later one is an OFS_DELTA: entries
+ * that are copied, and those that are new.
+ */
+#define BIG_TREE 4096
+#define CHAIN_MAX 40		/* deltas upon deltas; git's own limit is 50 */
+struct recent { struct sg_buf raw; uint64_t offset; unsigned depth; };
+
 struct sg_packer {
+	struct recent recent[4];
+	unsigned turn;
 	struct sg_registry *r;
 	int fd;
 	char *tmp;			/* objects/pack/tmp_sg_<pid>_<n> */
@@ -93,6 +104,140 @@ int sg_pack_entry(int (*sink)(void *arg, const void *data, size_t n), void *arg,
 	return sink(arg, sum, sizeof(sum));
 }
 
+static size_t put_varint(unsigned char *p, uint64_t v)
+{
+	size_t n = 0;
+
+	for (; v > 127; v >>= 7)
+		p[n++] = (unsigned char)(v | 128);
+	p[n++] = (unsigned char)v;
+	return n;
+}
+
+static int delta_copy(struct sg_buf *d, size_t at, size_t n)
+{
+	while (n) {
+		unsigned char op[8] = { 0x80 };
+		size_t part = SG_MIN(n, 0xffff), len = 1;
+
+		for (int i = 0; i < 4; i++)
+			if (at >> 8 * i & 255) {
+				op[0] |= (unsigned char)(1 << i);
+				op[len++] = (unsigned char)(at >> 8 * i);
+			}
+		for (int i = 0; i < 2; i++)
+			if (part >> 8 * i & 255) {
+				op[0] |= (unsigned char)(16 << i);
+				op[len++] = (unsigned char)(part >> 8 * i);
+			}
+		SG_TRY(sg_buf_add(d, op, len));
+		at += part;
+		n -= part;
+	}
+	return 0;
+}
+
+static int delta_insert(struct sg_buf *d, const char *p, size_t n)
+{
+	while (n) {
+		unsigned char part = (unsigned char)SG_MIN(n, 127);
+
+		SG_TRY(sg_buf_add(d, &part, 1));
+		SG_TRY(sg_buf_add(d, p, part));
+		p += part;
+		n -= part;
+	}
+	return 0;
+}
+
+/* The next entry as bytes; n 0 at the end. What is no tree cannot be compared. */
+struct bit { const char *p; size_t n; const char *name; };
+static int next_bit(struct bit *b, const char **p, const char *end)
+{
+	struct sg_raw_entry e;
+	int rc;
+
+	b->p = *p;
+	rc = sg_tree_next(&e, p, end);
+	b->n = rc > 0 ? (size_t)(*p - b->p) : 0;
+	b->name = rc > 0 ? e.name : "";
+	return rc;
+}
+
+/* What makes `to` of `from`, entry by entry; 0: more than half of it is new. */
+static int make_delta(struct sg_buf *d, const struct sg_buf *from, const char *to, size_t n)
+{
+	const char *pa = from->data, *ea = pa + from->len, *pb = to, *eb = to + n, *same = NULL, *new = NULL;
+	unsigned char head[20];
+	struct bit a, b;
+
+	if (n > UINT32_MAX || from->len > UINT32_MAX || next_bit(&a, &pa, ea) < 0 || next_bit(&b, &pb, eb) < 0)
+		return 0;
+	SG_TRY(sg_buf_add(d, head, put_varint(head, from->len)));
+	SG_TRY(sg_buf_add(d, head, put_varint(head, n)));
+	while (a.n || b.n) {
+		bool equal = a.n == b.n && !memcmp(a.p, b.p, a.n);
+		int c = !a.n ? 1 : !b.n ? -1 : strcmp(a.name, b.name);
+
+		if (same && !equal) {
+			SG_TRY(delta_copy(d, (size_t)(same - from->data), (size_t)(a.p - same)));
+			same = NULL;
+		}
+		if (new && (equal || c < 0)) {
+			SG_TRY(delta_insert(d, new, (size_t)(b.p - new)));
+			new = NULL;
+		}
+		if (equal)
+			same = same ? same : a.p;
+		else if (c >= 0)
+			new = new ? new : b.p;
+		if (d->len > n / 2 || ((equal || c <= 0) && next_bit(&a, &pa, ea) < 0) ||
+		    ((equal || c >= 0) && next_bit(&b, &pb, eb) < 0))
+			return 0;
+	}
+	if (same)
+		SG_TRY(delta_copy(d, (size_t)(same - from->data), (size_t)(ea - same)));
+	if (new)
+		SG_TRY(delta_insert(d, new, (size_t)(eb - new)));
+	return d->len <= n / 2;
+}
+
+/* The best of the recent ones, if any serves. */
+static int find_delta(struct sg_buf *best, struct recent **base, struct sg_packer *p, const void *data, size_t n)
+{
+	struct sg_buf d = { 0 };
+	int rc = 0;
+
+	*base = NULL;
+	for (unsigned i = 0; rc >= 0 && i < SG_LEN(p->recent); i++) {
+		struct recent *r = &p->recent[i];
+
+		if (!r->raw.len || r->depth >= CHAIN_MAX)
+			continue;
+		sg_buf_clear(&d);
+		rc = make_delta(&d, &r->raw, data, n);
+		if (rc > 0 && (!*base || d.len < best->len)) {
+			struct sg_buf was = *best;
+
+			*best = d;
+			d = was;
+			*base = r;
+		}
+	}
+	sg_buf_release(&d);
+	return rc < 0 ? rc : 0;
+}
+
+static int remember(struct sg_packer *p, const void *data, size_t n, uint64_t offset, unsigned depth)
+{
+	struct recent *r = &p->recent[p->turn++ % SG_LEN(p->recent)];
+
+	sg_buf_clear(&r->raw);
+	r->offset = offset;
+	r->depth = depth;
+	return sg_buf_add(&r->raw, data, n);
+}
+
 static int flush(struct sg_packer *p)
 {
 	if (p->used)
@@ -125,6 +270,54 @@ static int put(void *arg, const void *data, size_t n)
 
 	p->crc = sg_zsum_crc32(p->crc, data, n);
 	return put_raw(p, data, n);
+}
+
+/* An entry of type 6: how far back its base lies stands before the stream. */
+static int put_delta(struct sg_packer *p, const struct sg_buf *d, uint64_t back)
+{
+	unsigned char head[32], away[16], sum[4];
+	const unsigned char *s = (const unsigned char *)d->data;
+	size_t len = entry_head(head, (enum sg_object_type)6, d->len), k = sizeof(away), left = d->len;
+
+	away[--k] = back & 127;
+	while (back >>= 7)
+		away[--k] = (unsigned char)(128 | (--back & 127));
+	memcpy(head + len, away + k, sizeof(away) - k);
+	len += sizeof(away) - k;
+	SG_TRY(put(p, head, len));
+	SG_TRY(put(p, "\x78\x01", 2));
+	do {
+		unsigned part = (unsigned)SG_MIN(left, STORED_MAX);
+		unsigned char block[5] = { left <= STORED_MAX, part & 255, part >> 8, ~part & 255, ~part >> 8 & 255 };
+
+		SG_TRY(put(p, block, sizeof(block)));
+		SG_TRY(put(p, s, part));
+		s += part;
+		left -= part;
+	} while (left);
+	put32(sum, sg_zsum_adler32(1, d->data, d->len));
+	return put(p, sum, sizeof(sum));
+}
+
+/* A large folder: as what it changes in one that was added before. */
+static int put_tree(struct sg_packer *p, const void *data, size_t n)
+{
+	struct sg_buf d = { 0 };
+	struct recent *base = NULL;
+	uint64_t offset = p->offset;
+	unsigned depth = 0;
+	int rc = find_delta(&d, &base, p, data, n);
+
+	if (rc >= 0 && base) {
+		depth = base->depth + 1;
+		rc = put_delta(p, &d, offset - base->offset);
+	} else if (rc >= 0) {
+		rc = sg_pack_entry(put, p, SG_OBJ_TREE, data, n);
+	}
+	if (rc >= 0)
+		rc = remember(p, data, n, offset, depth);
+	sg_buf_release(&d);
+	return rc;
 }
 
 int sg_packer_open(struct sg_packer **out, struct sg_registry *r)
@@ -199,7 +392,7 @@ int sg_packer_add(struct sg_oid *out, struct sg_packer *p, enum sg_object_type t
 	if (rc <= 0)
 		return rc;
 	p->crc = 0;
-	rc = sg_pack_entry(put, p, type, data, n);
+	rc = type == SG_OBJ_TREE && n >= BIG_TREE ? put_tree(p, data, n) : sg_pack_entry(put, p, type, data, n);
 	e.crc = p->crc;
 	return keep_entry(p, &e, rc);
 }
@@ -460,7 +653,11 @@ void sg_packer_free(struct sg_packer *p)
 		unlink(p->keep);
 	if (p->locked)
 		sg_unlock(p->r);
+	if (p->locked && p->done && p->n)
+		sg_tidy(p->r);
 	sg_oidmap_release(&p->map);
+	for (unsigned i = 0; i < SG_LEN(p->recent); i++)
+		sg_buf_release(&p->recent[i].raw);
 	free(p->entry);
 	free(p->buf);
 	free(p->tmp);

@@ -170,6 +170,7 @@ void sg_registry_free(struct sg_registry *r)
 	if (!r)
 		return;
 	sg_signing_release(r);
+	sg_tree_forget(r);
 	git_odb_free(r->odb);
 	git_repository_free(r->repo);
 	if (r->lock_fd >= 0)

@@ -112,15 +112,122 @@ static int read_tree(struct sg_buf *out, struct sg_registry *r, const struct sg_
 						 sg_object_type_name(type));
 }
 
+/*
+ * A folder of many is looked into once for each of them: a few large ones are kept with
+ * their entries in the order of names. Their name is their content, so they are never
+ * out of date.
+ */
+#define MEMO 4
+#define MEMO_MIN 16384		/* bytes; smaller ones are read again */
+#define MEMO_MAX ((size_t)16 << 20)
+struct memo_entry { const char *name; unsigned mode; };
+struct memo { struct sg_oid oid; struct sg_buf raw; struct memo_entry *entry; size_t n; };
+struct sg_tree_memo { struct memo m[MEMO]; unsigned turn; };
+
+static void memo_release(struct memo *m)
+{
+	sg_buf_release(&m->raw);
+	free(m->entry);
+	*m = (struct memo){ .n = 0 };
+}
+
+void sg_tree_forget(struct sg_registry *r)
+{
+	for (unsigned i = 0; r->memo && i < MEMO; i++)
+		memo_release(&r->memo->m[i]);
+	free(r->memo);
+	r->memo = NULL;
+}
+
+static int memo_order(const void *a, const void *b)
+{
+	return strcmp(((const struct memo_entry *)a)->name, ((const struct memo_entry *)b)->name);
+}
+
+/* Takes the bytes over. */
+static int memo_add(struct memo **out, struct sg_registry *r, const struct sg_oid *oid, struct sg_buf *raw)
+{
+	struct sg_raw_entry e;
+	struct memo *m;
+	size_t cap = 0;
+	const char *p;
+	int rc;
+
+	if (!r->memo)
+		SG_TRY(SG_NEW(r->memo, 1));
+	m = &r->memo->m[r->memo->turn++ % MEMO];
+	memo_release(m);
+	m->raw = *raw;
+	*raw = (struct sg_buf){ 0 };
+	p = m->raw.data;
+	while ((rc = sg_tree_next(&e, &p, m->raw.data + m->raw.len)) > 0) {
+		rc = SG_GROW(m->entry, m->n, cap);
+		if (rc < 0)
+			break;
+		m->entry[m->n++] = (struct memo_entry){ e.name, e.mode };
+	}
+	if (rc < 0) {
+		memo_release(m);
+		return rc;
+	}
+	qsort(m->entry, m->n, sizeof(*m->entry), memo_order);
+	m->oid = *oid;
+	*out = m;
+	return 0;
+}
+
+static struct memo *memo_get(struct sg_registry *r, const struct sg_oid *oid)
+{
+	for (unsigned i = 0; r->memo && i < MEMO; i++)
+		if (r->memo->m[i].n && sg_oid_eq(&r->memo->m[i].oid, oid))
+			return &r->memo->m[i];
+	return NULL;
+}
+
+/* 1: found. The id stands behind the name. */
+static int memo_find(struct sg_raw_entry *out, const struct memo *m, const char *name, size_t n)
+{
+	size_t lo = 0, hi = m->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const char *at = m->entry[mid].name;
+		int c = strncmp(at, name, n);
+
+		if (!c && at[n])
+			c = 1;
+		if (!c) {
+			out->name = at;
+			out->mode = m->entry[mid].mode;
+			memcpy(out->oid.id, at + strlen(at) + 1, 20);
+			return 1;
+		}
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return 0;
+}
+
 /* The entry `name` (n bytes) of a tree. */
 static int find_entry(struct sg_raw_entry *out, struct sg_registry *r, const struct sg_oid *tree,
 		      const char *name, size_t n)
 {
+	struct memo *m = memo_get(r, tree);
 	struct sg_buf b = { 0 };
 	struct sg_raw_entry e;
-	int rc = read_tree(&b, r, tree);
-	const char *p = b.data;
+	const char *p;
+	int rc = m ? memo_find(out, m, name, n) : read_tree(&b, r, tree);
 
+	if (m || rc < 0)
+		return rc;
+	if (b.len >= MEMO_MIN && b.len <= MEMO_MAX) {
+		rc = memo_add(&m, r, tree, &b);
+		sg_buf_release(&b);
+		return rc < 0 ? rc : memo_find(out, m, name, n);
+	}
+	p = b.data;
 	while (rc >= 0 && (rc = sg_tree_next(&e, &p, b.data + b.len)) > 0) {
 		if (!strncmp(e.name, name, n) && !e.name[n]) {
 			*out = e;

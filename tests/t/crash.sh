@@ -68,6 +68,9 @@ t 'gc' '
 	sg train -q --type layer --name b --seed 2 $fast && sg train -q --type layer --name c --seed 3 $fast && sg reject -q b &&
 	git_ update-ref -d refs/sg/cand/$(git_ for-each-ref --format="%(refname:lstrip=3)" refs/sg/cand) && crashes all_ gc --prune=now
 '
+t 'packs that are joined after a change' '
+	sg config gc.autoPackLimit 2 && crashes main_ data add more --role train --split line --to 30 --min-bytes 3 book.txt && is "$(ls .sg/registry.git/objects/pack/*.pack | wc -l)" 1
+'
 t 'gc that drops weights' '
 	sg config sg.rejectedExpire now && crashes refs_ gc --prune=now
 '

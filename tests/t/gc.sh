@@ -45,6 +45,11 @@ t 'somebody writes: gc says who; afterwards it goes on' '
 	sleep 0.3; fails_with 128 sg gc 2>err && grep -q "written to by process [0-9]* (flock)" err; rc=$?
 	wait $pid; [ $rc = 0 ] && sg gc -q
 '
+t 'many small packs are joined by who writes' '
+	rm -rf .sg && grow_registry && for i in 1 2 3 4 5 6; do sg data add d$i -q --role train --split line --to 3$i --min-bytes 2 book.txt || return 1; done && packs=$(ls .sg/registry.git/objects/pack/*.pack | wc -l) && [ $packs -gt 6 ] &&
+	sg config gc.autoPackLimit 0 && sg data add e -q --role train --split line --to 20 --min-bytes 2 book.txt && [ $(ls .sg/registry.git/objects/pack/*.pack | wc -l) -gt $packs ] &&
+	sg config gc.autoPackLimit 6 && sg data add f -q --role train --split line --to 21 --min-bytes 2 book.txt && is "$(ls .sg/registry.git/objects/pack/*.pack | wc -l)" 1 && whole
+'
 if have python3; then
 t '--json' 'sg gc -n --json >out && is "$(json dry_run <out)" true && is "$(json packs_after <out)" 1 && is "$(json faded <out)" "[]"'
 else

@@ -42,7 +42,7 @@ cleaner () {
 
 sg init --width 16 -q && awk 'BEGIN { for (i = 1; i <= 60; i++) print "line " i " of a text that tells " i * i % 89 }' >book.txt &&
 	sg data add book -q --role train --split line --to 40 book.txt && sg data add held -q --role accept --split line --from 40 book.txt || exit 1
-sg policy set gate.quality.enabled false >/dev/null && sg policy set gate.retention.enabled false >/dev/null || exit 1
+sg config gc.autoPackLimit 8 && sg policy set gate.quality.enabled false >/dev/null && sg policy set gate.retention.enabled false >/dev/null || exit 1
 t 'eight at once' '
 	begun=$(git_ rev-list --first-parent --count main)
 	pids=

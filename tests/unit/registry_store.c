@@ -140,6 +140,50 @@ TEST(registry_pack)
 	fix_close(&f);
 }
 
+/* Large folders that differ by little, in one pack: the later ones are deltas, which git
+ * and we read back as they were. */
+TEST(registry_pack_deltas)
+{
+	enum { N = 60, ENTRIES = 400 };
+	struct fix f;
+	struct sg_packer *p = NULL;
+	struct sg_oid oid[N], blob;
+	struct sg_buf raw[N] = { { 0 } }, b = { 0 };
+	enum sg_object_type type;
+	uint64_t full = 0;
+
+	CHECK(fix_open(&f));
+	PASS(sg_packer_open(&p, f.r));
+	PASS(sg_packer_add(&blob, p, SG_OBJ_BLOB, "x", 1));
+	for (int k = 0; k < N; k++) {
+		for (int i = 0; i < ENTRIES; i++) {
+			struct sg_oid id = blob;
+
+			if (i % 7 == 3 && i / 7 == k % 50)	/* this one is absent */
+				continue;
+			PASS(sg_buf_fmt(&raw[k], "100644 %04d", i));
+			PASS(sg_buf_add(&raw[k], "", 1));
+			PASS(sg_buf_add(&raw[k], id.id, 20));
+		}
+		if (k == N - 1)			/* and one is like none before */
+			PASS(sg_buf_fmt(&raw[k], "100644 z%cyyyyyyyyyyyyyyyyyyyy", 0));
+		full += raw[k].len;
+		PASS(sg_packer_add(&oid[k], p, SG_OBJ_TREE, raw[k].data, raw[k].len));
+	}
+	CHECK(sg_packer_bytes(p) < full / 4);
+	PASS(sg_packer_commit(p));
+	sg_packer_free(p);
+	for (int k = 0; k < N; k++) {
+		PASS(sg_object_read(&b, &type, f.r, &oid[k], SIZE_MAX));
+		CHECK(type == SG_OBJ_TREE && b.len == raw[k].len && !memcmp(b.data, raw[k].data, b.len));
+		sg_buf_release(&raw[k]);
+	}
+	CHECK(sh(&f, "git verify-pack .sg/registry.git/objects/pack/*.idx"));
+	CHECK(sh(&f, "git index-pack -o x.idx .sg/registry.git/objects/pack/*.pack && cmp x.idx .sg/registry.git/objects/pack/*.idx"));
+	sg_buf_release(&b);
+	fix_close(&f);
+}
+
 TEST(registry_tree)
 {
 	struct fix f;
