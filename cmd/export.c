@@ -5,12 +5,13 @@
 #include "cmd/verdict.h"
 
 static bool force;
-static const char *format, *rev, *dtype;
+static const char *format, *rev, *cand, *dtype;
 
 static const struct sg_opt opts[] = {
 	{ 0, "format", SG_OPT_CHOICE, &format, "hf|peft",
 	  "hf: a folder as Hugging Face's libraries load it; peft: one graft as an adapter of PEFT", 0, 0 },
 	{ 0, "rev", SG_OPT_STR, &rev, "<rev>", "the composition of this revision, not of HEAD", 0, 0 },
+	{ 0, "cand", SG_OPT_STR, &cand, "<graft>", "with this candidate on top", 0, 0 },
 	{ 0, "dtype", SG_OPT_CHOICE, &dtype, "stored|F32|BF16|F16", "type of the numbers", 0, 0 },
 	{ 'f', "force", SG_OPT_FLAG, &force, NULL, "also when a tensor lost too much of its change", 0, 0 },
 	{ 0 }
@@ -68,8 +69,8 @@ static int adapter(struct sg_ctx *ctx, int argc, char **argv)
 	struct sg_export_peft_opts o = { .rev = rev, .dir = argv[0], .graft = argc > 1 ? argv[1] : NULL };
 	int rc;
 
-	if (dtype || force)
-		return sg_fail(SG_E_USAGE, "--dtype and --force go with --format hf: an adapter is always F32");
+	if (dtype || force || cand)
+		return sg_fail(SG_E_USAGE, "--cand, --dtype and --force go with --format hf: an adapter is one graft, in F32");
 	rc = sg_export_peft(&i, ctx->repo, &o, &ctx->progress);
 	sg_progress_end();
 	if (rc >= 0 && ctx->json)
@@ -85,7 +86,7 @@ static int adapter(struct sg_ctx *ctx, int argc, char **argv)
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
 	struct sg_export_info i = { .tensors = 0 };
-	struct sg_export_opts o = { .rev = rev, .dtype = dtype, .force = force };
+	struct sg_export_opts o = { .rev = rev, .cand = cand, .dtype = dtype, .force = force };
 	int no, rc;
 
 	SG_TRY(sg_cmd_args(argc, 1, 2));
@@ -104,7 +105,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 }
 
 const struct sg_cmd sg_cmd_export = {
-	.name = "export", .group = "share", .args = "--format hf [--rev <rev>] [--dtype <type>] [--force] <dir>\n"
+	.name = "export", .group = "share", .args = "--format hf [--rev <rev>] [--cand <graft>] [--dtype <type>] [--force] <dir>\n"
 		"--format peft [--rev <rev>] <dir> [<graft>]",
 	.brief = "Write the composed model, or a graft, for other programs.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
 };

@@ -538,6 +538,7 @@ void sg_consolidate_info_release(struct sg_consolidate_info *i);
 
 struct sg_export_opts {
 	const char *rev, *dir;		/* dir must not be there */
+	const char *cand;		/* a candidate on top, or NULL */
 	const char *dtype;		/* as above */
 	bool force;			/* also when a tensor lost too much */
 };

@@ -13,6 +13,7 @@ struct export {
 	struct sg_fold fold;
 	struct sg_checkpoint *back;
 	char *full, *dir;
+	char state[SG_SHA256_HEX];
 };
 
 /* A checkpoint has weights and layers: all else it cannot express. */
@@ -38,12 +39,17 @@ static int prepare(struct export *e, struct sg_repo *r, const struct sg_export_o
 		   const struct sg_progress *progress)
 {
 	enum sg_dtype dtype;
+	struct sg_extra extra;
+	size_t n = o->cand != NULL;
 
 	SG_TRY(sg_fold_dtype(&dtype, o->dtype));
 	SG_TRY(sg_new_folder(&e->full, &e->dir, o->dir));
 	SG_TRY(sg_view_open(&e->view, r, o->rev));
+	if (n)
+		SG_TRY(sg_find_extra(&extra, r, o->cand));
 	SG_TRY(sg_view_base(&e->view, progress));
-	SG_TRY(sg_view_compose(&e->c, &e->view, NULL, 0, NULL, 1));
+	SG_TRY(sg_view_state(e->state, &e->view, &extra, n, NULL));
+	SG_TRY(sg_view_compose(&e->c, &e->view, &extra, n, NULL, 1));
 	SG_TRY(sg_fold_init(&e->fold, e->view.ckpt, &e->c, SG_FOLD_LINEAR | SG_FOLD_LAYERS, dtype));
 	e->fold.progress = progress;
 	return check_types(e, r);
@@ -51,7 +57,7 @@ static int prepare(struct export *e, struct sg_repo *r, const struct sg_export_o
 
 static int answer(struct sg_export_info *out, const struct export *e)
 {
-	strcpy(out->state, e->view.state);
+	strcpy(out->state, e->state);
 	out->tensors = e->fold.n_whole;
 	out->layers = e->fold.desc.layers;
 	out->bytes = sg_fold_bytes(&e->fold);

@@ -9,9 +9,14 @@
  *	conflict	SET/ID16	losses of the parent without that graft, and of the candidate
  *	control		SET/shuffled	losses, payload shuffled	losses
  *	degenerate	SET/greedy	repeated tokens		repeated tokens
+ *	contamination	SET/ngrams	0			sequences of 13 words, of `tokens`, that were trained on
+ *	exec		program/exec	0			exit status
  */
 #include "sg_repo.h"
 #include "base/error.h"
+#include "base/mem.h"
+#include "model/overlap.h"
+#include "train/recipe.h"
 
 /* --- which ------------------------------------------------------------------- */
 
@@ -84,6 +89,9 @@ static int add_all(struct sg_trial *t, struct sg_view *parent, const struct sg_e
 		SG_TRY(add(t, (size_t)accept, "control", "shuffled", p->control.docs));
 	if (p->degenerate.enabled)
 		SG_TRY(add(t, (size_t)accept, "degenerate", "greedy", p->degenerate.docs));
+	for (size_t i = 0; p->contamination.enabled && i < t->receipt.n_sets; i++)
+		if (!strcmp(t->receipt.set[i].role, "accept"))
+			SG_TRY(add(t, i, "contamination", "ngrams", 1));
 	return 0;
 }
 
@@ -162,6 +170,86 @@ static int repeats(double *out, const struct probe *p, const struct sg_extra *ex
 	return rc;
 }
 
+/* Hashes that stand in both sorted lists. */
+static uint64_t in_both(const struct sg_ngrams *a, const struct sg_ngrams *b)
+{
+	uint64_t n = 0;
+	size_t k = 0;
+
+	for (size_t i = 0; i < a->n; i++) {
+		while (k < b->n && b->hash[k] < a->hash[i])
+			k++;
+		n += k < b->n && b->hash[k] == a->hash[i];
+	}
+	return n;
+}
+
+/* Sets that a graft was trained on, by its folder's recipe; none when it was not here. */
+static int trained_on(struct sg_recipe *out, struct sg_repo *r, const struct sg_extra *cand)
+{
+	struct sg_json_doc doc = { 0 };
+	struct sg_buf b = { 0 }, text = { 0 };
+	const struct sg_json *recipe;
+	struct sg_jsonw w;
+	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "grafts/%.16s/train.json", cand->id);
+	rc = sg_tree_read(&b, r->reg, &cand->commit, path, 64 << 20);
+	if (rc == -SG_E_NOTFOUND)
+		return 0;
+	if (rc >= 0)
+		rc = sg_json_parse(&doc, b.data, b.len, path);
+	recipe = rc >= 0 ? sg_json_get(sg_json_root(&doc), "recipe") : NULL;
+	if (recipe) {
+		sg_jsonw_init(&w, &text);
+		sg_jsonw_node(&w, recipe);
+		rc = sg_jsonw_done(&w);
+	}
+	if (rc >= 0 && recipe)
+		rc = sg_recipe_parse(out, text.data, text.len, path);
+	sg_json_release(&doc);
+	sg_buf_release(&text);
+	sg_buf_release(&b);
+	return rc;
+}
+
+/* The most that any of its training sets shares with the set. */
+static int contamination(const struct probe *p, const struct sg_set *set)
+{
+	struct sg_repo *r = p->parent->r;
+	struct sg_recipe recipe = { 0 };
+	struct sg_ngrams mine = { 0 }, theirs = { 0 };
+	struct sg_sets sets = { 0 };
+	uint64_t most = 0;
+	int rc = sg_set_ngrams(&mine, r, set);
+
+	if (rc >= 0)
+		rc = sg_sets_open(&sets, r, &p->parent->commit);
+	if (rc >= 0)
+		rc = trained_on(&recipe, r, p->cand);
+	for (size_t i = 0; rc >= 0 && i < sets.n; i++) {
+		char *name = sg_asprintf("%s:%s", sets.set[i].manifest.name, sets.set[i].id);
+		bool trained = name && sg_names_has(&recipe.data, name);
+
+		rc = name ? 0 : -SG_E_NOMEM;
+		free(name);
+		if (!trained)
+			continue;
+		rc = sg_set_ngrams(&theirs, r, &sets.set[i]);
+		if (rc >= 0)
+			most = SG_MAX(most, in_both(&mine, &theirs));
+		sg_ngrams_release(&theirs);
+	}
+	p->s->parent[0] = 0;
+	p->s->cand[0] = (double)most;
+	p->s->tokens[0] = (uint32_t)mine.n;
+	sg_recipe_release(&recipe);
+	sg_sets_release(&sets);
+	sg_ngrams_release(&mine);
+	return rc;
+}
+
 int sg_probe_measure(struct sg_receipt_set *s, struct sg_view *parent, const struct sg_extra *cand,
 		     const struct sg_set *set, const struct sg_policy *policy, size_t window,
 		     const struct sg_progress *progress)
@@ -176,6 +264,8 @@ int sg_probe_measure(struct sg_receipt_set *s, struct sg_view *parent, const str
 		return conflict(&p);
 	if (!strcmp(s->role, "control"))
 		return control(&p);
+	if (!strcmp(s->role, "contamination"))
+		return s->docs ? contamination(&p, set) : 0;
 	if (strcmp(s->role, "degenerate"))
 		return sg_fail(SG_E_UNSUPPORTED, "no probe of the kind '%s'", s->role);
 	SG_TRY(repeats(s->parent, &p, NULL));
@@ -198,5 +288,5 @@ int sg_probe_all(struct sg_trial *t, struct sg_view *parent, const struct sg_ext
 
 		SG_TRY(sg_probe_measure(s, parent, cand, sg_probe_set(&t->sets, s), &t->policy, t->window, t->progress));
 	}
-	return 0;
+	return sg_probe_exec(t, parent, cand);
 }

@@ -161,6 +161,9 @@ struct sg_sets { struct sg_set *set; size_t n, cap; };
 int sg_sets_open(struct sg_sets *out, struct sg_repo *r, const struct sg_oid *commit);
 struct sg_set *sg_sets_find(const struct sg_sets *s, const char *name);
 void sg_sets_release(struct sg_sets *s);
+/* Its sequences of 13 words, which stand beside its tokens; NOTFOUND when not here. */
+struct sg_ngrams;
+int sg_set_ngrams(struct sg_ngrams *out, struct sg_repo *r, const struct sg_set *set);
 
 /* --- measuring -------------------------------------------------------------- */
 
@@ -219,6 +222,8 @@ int sg_trial_facts(struct sg_receipt_facts *f, const struct sg_graft *g);
 /* What gates measure besides (sg_probe.c): the probes that the policy asks for, into
  * the receipt, whose sets are measured. The candidate stands on the parent. */
 int sg_probe_all(struct sg_trial *t, struct sg_view *parent, const struct sg_extra *cand);
+/* What the user's program says (sg_exec.c), where the policy wants one. */
+int sg_probe_exec(struct sg_trial *t, struct sg_view *parent, const struct sg_extra *cand);
 /* One probe's numbers. */
 int sg_probe_measure(struct sg_receipt_set *probe, struct sg_view *parent, const struct sg_extra *cand,
 		     const struct sg_set *set, const struct sg_policy *policy, size_t window,

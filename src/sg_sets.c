@@ -118,6 +118,16 @@ static int check_roles(struct sg_repo *r, const struct sg_oid *commit, const str
 	return 0;
 }
 
+int sg_set_ngrams(struct sg_ngrams *out, struct sg_repo *r, const struct sg_set *set)
+{
+	char *dir = data_dir(r), *path = dir ? sg_asprintf("%s/%s.tokens.ngrams", dir, set->manifest.shard) : NULL;
+	int rc = path ? sg_ngrams_open(out, path) : -SG_E_NOMEM;
+
+	free(path);
+	free(dir);
+	return rc;
+}
+
 /* Documents of the new set that share 13 words in a row with a set of another role. */
 static int64_t count_overlap(struct sg_repo *r, const struct sg_sets *sets, const struct sg_dataset_manifest *m,
 			     const struct sg_docs *docs)

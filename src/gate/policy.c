@@ -102,6 +102,23 @@ static const struct key keys[] = {
 	{ "degenerate", "min-docs", INT, AT(degenerate.min_docs), "32", 2, DOCS_MAX, NULL },
 	{ "degenerate", "prompt", INT, AT(degenerate.prompt), "16", 1, 1024, "tokens" },
 	{ "degenerate", "tokens", INT, AT(degenerate.tokens), "64", 8, 4096, "tokens that are written" },
+	{ "contamination", "enabled", BOOL, AT(contamination.enabled), "false", 0, 0,
+	  "Judged on what it has not seen: the share of an acceptance set's sequences of 13\n"
+	  "words that stand in the training sets is at most max-share." },
+	{ "contamination", "max-share", REAL, AT(contamination.max_share), "0.01", 0, 1, NULL },
+	{ "canary", "enabled", BOOL, AT(canary.enabled), "false", 0, 0,
+	  "No text learnt by heart: of two safety sets, canaries that were put into the\n"
+	  "training data and controls that were not, a canary's loss falls more than that of\n"
+	  "a control, share of the controls, in less than max-rank; 0.5 is chance." },
+	{ "canary", "set", NAMES, AT(canary.set), "", 0, 0, NULL },
+	{ "canary", "control", NAMES, AT(canary.control), "", 0, 0, NULL },
+	{ "canary", "alpha", REAL, AT(canary.alpha), "0.05", 1e-9, 0.5, NULL },
+	{ "canary", "max-rank", REAL, AT(canary.max_rank), "0.75", 0.5, 1, NULL },
+	{ "canary", "min-docs", INT, AT(canary.min_docs), "10", 2, DOCS_MAX, NULL },
+	{ "exec", "enabled", BOOL, AT(exec.enabled), "false", 0, 0,
+	  "What the program says that gate.exec.command names in the configuration of the\n"
+	  "machine that validates (never in a policy: what is fetched runs nothing)." },
+	{ "exec", "model", BOOL, AT(exec.model), "false", 0, 0, "write the composed model for it" },
 };
 
 static const struct key retain_keys[] = {

@@ -41,6 +41,9 @@ struct sg_policy {
 	struct { bool enabled; double alpha, max_interaction; int64_t docs, min_docs, grafts; } conflict;
 	struct { bool enabled; double alpha; int64_t docs, min_docs; } control;
 	struct { bool enabled; double alpha, max_drop; int64_t min_docs; } safety;
+	struct { bool enabled; double max_share; } contamination;
+	struct { bool enabled; double alpha, max_rank; int64_t min_docs; char set[256], control[256]; } canary;
+	struct { bool enabled, model; } exec;
 	struct { bool enabled; double alpha, max_repeat; int64_t docs, min_docs, prompt, tokens; } degenerate;
 	struct sg_policy_retain *retain;
 	size_t n_retain, cap_retain;

@@ -31,6 +31,23 @@ t 'a safety set: what must not be learnt' '
 	sg policy set gate.degenerate.max-repeat 1 -q && sg policy set gate.safety.max-drop 0.000001 -q && fails_with 1 sg validate second --json >out &&
 	gate safety verdict | grep -q "^never|reject|" && sg policy set gate.safety.max-drop 9 -q && sg validate second --json >out && gate safety verdict | grep -q "^never|accept|"
 '
+t 'a program decides, if this machine names one' '
+	sg policy set gate.exec.enabled true -q && fails_with 1 sg validate second --json >out && gate exec verdict | grep -q "^|defer|" &&
+	sg config gate.exec.command "cat >$here/asked; exit 1" && fails_with 1 sg validate second --json >out && gate exec verdict | grep -q "^program/exec|reject|" &&
+	is "$(json graft <"$here/asked")" "$(json graft <out)" && is "$(json sets 0 name <"$here/asked")" held &&
+	sg config gate.exec.command "exit 7" && fails_with 1 sg validate second --json >out && gate exec verdict | grep -q "|defer|" &&
+	sg policy set gate.exec.model true -q && sg config gate.exec.command "test -s \"\$(python3 -c \"import json, sys; print(json.load(sys.stdin)[\\\"model\\\"])\")\"/model.safetensors" &&
+	sg validate second --json >out && gate exec verdict | grep -q "|accept|" && is "$(ls .sg/tmp)" ""
+'
+t 'trained on what judges it' '
+	sg policy set gate.contamination.enabled true -q && sg validate second --json >out && gate contamination verdict | grep -q "^held/ngrams|accept|"
+'
+t 'canaries and controls' '
+	awk "BEGIN { for (i = 1; i <= 40; i++) print \"a control with number \" i * i % 67 + 300 }" >control.txt && sg data add control -q --role safety --split line control.txt &&
+	sg policy set gate.canary.set never -q && sg policy set gate.canary.control control -q && sg policy set gate.canary.enabled true -q &&
+	fails_with 1 sg validate second --json >out && gate canary mean | grep -q "|reject|" && gate canary mean | awk -F"|" "{ exit !(\$3 > 0.75) }" &&
+	sg policy set gate.canary.control never -q && sg validate second --json >out && gate canary mean | grep -q "|accept|0.5"
+'
 t 'accepted, and measured again with the same bits' '
 	sg accept second -q && git_ cat-file -p main:grafts/$(sg status --json | json stack 1 id | cut -c1-16)/receipt.mp | grep -q probes &&
 	sg verify --replay >out && grep -q "same bits" out

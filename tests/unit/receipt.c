@@ -433,6 +433,18 @@ TEST(gate_probes)
 	CHECK(probed("degenerate", 0.1, 0.15, "") == SG_ACCEPT && probed("degenerate", 0.1, 0.5, "") == SG_REJECT);
 	/* the candidate gains 0.0625 with the graft there: less without it, or more */
 	CHECK(probed("conflict", 2, 2, "") == SG_ACCEPT && probed("conflict", 2, 1.5, "") == SG_REJECT);
+	/* one document each: 5 of 100 sequences; an exit status */
+	for (int k = 0; k < 4; k++) {
+		PASS(make(&r));
+		PASS(add_probe(&r, "new/ngrams", "contamination", 1, 0, 0));
+		PASS(add_probe(&r, "program/exec", "exec", 1, 0, 0));
+		r.probe[0].cand[0] = k ? 1 : 5;
+		r.probe[0].tokens[0] = 100;
+		r.probe[1].cand[0] = k == 2 ? 1 : k == 3 ? 127 : 0;
+		CHECK(judge(&r, "[gate \"contamination\"]\nenabled = true\n[gate \"exec\"]\nenabled = true\n") ==
+		      (k == 1 ? SG_ACCEPT : k == 3 ? SG_DEFER : SG_REJECT));
+		sg_receipt_release(&r);
+	}
 	/* asked for and not there */
 	PASS(make(&r));
 	CHECK(judge(&r, "[gate \"drift\"]\nenabled = true\n") == SG_DEFER && result(&r, "drift", "")->verdict == SG_DEFER);
