@@ -48,9 +48,14 @@ WARN   := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wwrite-strings -Wpointer-arit
 CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"' -DSG_MANDIR='"$(MANDIR)"'
 # No contraction and no fast-math anywhere: one source line is one IEEE operation.
 CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(PKG_CFLAGS)
-NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -Xcompiler -fPIC,-Wall \
+NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -ftz=false -prec-div=true -prec-sqrt=true \
+           -Xcompiler -fPIC,-Wall,-fvisibility=hidden \
            $(foreach s,$(SM),-gencode arch=compute_$s,code=sm_$s) -gencode arch=compute_90,code=compute_90
 LDFLAGS += -rdynamic
+# The kernels' text for the host, where tests run it (tests/cuda_host).
+CXX    := $(if $(filter default,$(origin CXX)),g++,$(CXX))
+HOSTFLAGS += -std=c++17 $(OPT) -fPIC -fvisibility=hidden -ffp-contract=off $(if $(shell grep -wm1 fma /proc/cpuinfo),-mfma) \
+             -Wall -Wextra -Wno-missing-field-initializers -Wno-unknown-pragmas
 LDLIBS += $(PKG_LIBS) -lm -lpthread -ldl
 
 _c := ,
@@ -58,6 +63,7 @@ _c := ,
 B := build/$(if $(filter 1,$(CUDA)),cuda,cpu)$(if $(SAN),-$(subst $(_c),-,$(SAN)))
 ifdef SAN
 CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+HOSTFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=$(SAN)
 endif
 
@@ -70,7 +76,7 @@ ISA_avx2   := -O3 -mavx2 -mfma -mf16c
 ISA_scalar := -O3
 
 # The flags that objects were made with; when they change, so do the objects.
-FLAGS := $(CC) $(CPPFLAGS) $(filter-out -Werror,$(CFLAGS)) $(foreach i,$(ISAS),$(ISA_$i)) $(if $(filter 1,$(CUDA)),$(NVCC) $(NVFLAGS))
+FLAGS := $(CC) $(CPPFLAGS) $(filter-out -Werror,$(CFLAGS)) $(foreach i,$(ISAS),$(ISA_$i)) $(if $(filter 1,$(CUDA)),$(NVCC) $(NVFLAGS)) $(CXX) $(HOSTFLAGS)
 ifneq ($(PKG_LIBS),)
 ifneq ($(strip $(FLAGS)),$(strip $(file <$(B)/flags)))
 $(shell mkdir -p $(B))$(file >$(B)/flags,$(FLAGS))
@@ -100,7 +106,7 @@ $(B)/libsg.a: $(call obj,$(LIB_C)) $(ISA_O)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libsg_cuda.so: $(call obj,$(wildcard kernels/*.cu))
 	$(call say,LD,$@)
-	$(Q)$(NVCC) -shared -o $@ $^ -lcublas -lcublasLt
+	$(Q)$(NVCC) -shared -o $@ $^
 $(B)/%.c.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -116,7 +122,13 @@ endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$i)))
 $(B)/%.cu.o: %.cu $(B)/flags
 	$(call say,NVCC,$<)
-	$(Q)mkdir -p $(@D) && $(NVCC) $(CPPFLAGS) $(NVFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(NVCC) $(CPPFLAGS) $(NVFLAGS) $(if $(WERROR),-Werror all-warnings -Xcompiler -Werror) -MMD -MP -c -o $@ $<
+$(B)/cuda_host/libsg_cuda.so: $(patsubst %,$(B)/cuda_host/%.o,$(wildcard kernels/*.cu))
+	$(call say,LD,$@)
+	$(Q)$(CXX) -shared $(if $(SAN),-fsanitize=$(SAN)) -o $@ $^
+$(B)/cuda_host/%.cu.o: %.cu $(B)/flags
+	$(call say,CXX,$< (host))
+	$(Q)mkdir -p $(@D) && $(CXX) -x c++ -Itests/cuda_host $(CPPFLAGS) $(HOSTFLAGS) $(if $(WERROR),-Werror) -MMD -MP -c -o $@ $<
 -include $(shell test -d $(B) && find $(B) -name '*.d')
 
 check: all $(B)/sg-tests $(B)/crash.so check-headers

@@ -6,7 +6,7 @@
 static int cpu_init(struct sg_device *d)
 {
 	/* names the numerics, not the processor: every instruction set gives the same bits */
-	snprintf(d->fingerprint, sizeof(d->fingerprint), "cpu-f32-kseq-1");
+	snprintf(d->fingerprint, sizeof(d->fingerprint), "%s", SG_NUMERICS);
 	return 0;
 }
 

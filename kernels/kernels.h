@@ -44,6 +44,9 @@ struct sg_backend {
 #undef SG_OP
 };
 
+/* The fingerprint of the contract in kernels/README.md, which the CPU keeps and CUDA's tier `portable` too. */
+#define SG_NUMERICS "cpu-f32-kseq-1"
+
 struct sg_pool;
 struct sg_device {
 	const struct sg_backend *be;
@@ -51,6 +54,7 @@ struct sg_device {
 	void *ctx;		/* CUDA: stream, handles */
 	int index;		/* CUDA: which GPU */
 	char fingerprint[160];	/* numerics fingerprint: equal strings promise equal bits */
+	char about[200];	/* CUDA: what was found, for people */
 };
 
 /*

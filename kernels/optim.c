@@ -1,54 +1,23 @@
 /* The optimiser's step, and the norm that clips gradients. */
+#include "kernels/adamw.h"
 #include "kernels/cpu.h"
-
-struct adamw {
-	float *w, *m, *v;
-	const float *g;
-	float gscale, beta1, beta2, eps, keep, rate, root2;
-};
 
 static void step_range(void *arg, size_t lo, size_t hi, unsigned worker)
 {
-	const struct adamw a = *(const struct adamw *)arg;
-	const float *g = a.g, c1 = 1.0f - a.beta1, c2 = 1.0f - a.beta2;
+	const struct sg_adamw a = *(const struct sg_adamw *)arg;
 	float *w = a.w, *m = a.m, *v = a.v;
+	const float *g = a.g;
 
 	(void)worker;
 #pragma GCC ivdep
-	for (size_t i = lo; i < hi; i++) {
-		float gi = g[i] * a.gscale;
-		float mi = sg_fmaf(a.beta1, m[i], c1 * gi);
-		float vi = sg_fmaf(a.beta2, v[i], c2 * (gi * gi));
-
-		m[i] = mi;
-		v[i] = vi;
-		w[i] = sg_fmaf(-a.rate, mi / (sg_sqrtf(vi) / a.root2 + a.eps), w[i] * a.keep);
-	}
-}
-
-/* 1 - b^n by squaring, in f64: the same everywhere, which pow is not */
-static double bias(float b, int64_t n)
-{
-	double p = 1, s = (double)b;
-
-	for (; n > 0; n >>= 1) {
-		if (n & 1)
-			p *= s;
-		s *= s;
-	}
-	return 1 - p;
+	for (size_t i = lo; i < hi; i++)
+		sg_adamw_one(&a, w + i, m + i, v + i, g[i]);
 }
 
 int SG_CPU(adamw)(struct sg_device *d, float *w, float *m, float *v, const float *g, float gscale,
 		  float lr, float beta1, float beta2, float eps, float decay, int64_t step, size_t n)
 {
-	struct adamw a = {
-		.w = w, .m = m, .v = v, .g = g, .gscale = gscale,
-		.beta1 = beta1, .beta2 = beta2, .eps = eps,
-		.keep = 1.0f - lr * decay,
-		.rate = (float)((double)lr / bias(beta1, step)),
-		.root2 = sg_sqrtf((float)bias(beta2, step)),
-	};
+	struct sg_adamw a = sg_adamw_of(w, m, v, g, gscale, lr, beta1, beta2, eps, decay, step);
 
 	sg_pool_for(d->pool, n, 8192, step_range, &a);
 	return 0;

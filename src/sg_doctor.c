@@ -49,7 +49,7 @@ static void cuda(struct visit *v)
 		tell(v, "cuda", SG_LACKS, "%s", sg_error_message());
 		return;
 	}
-	tell(v, "cuda", SG_WELL, "%s", d.fingerprint);
+	tell(v, "cuda", SG_WELL, "%s; numerics %s", d.about, d.fingerprint);
 	sg_device_close(&d);
 }
 

@@ -15,6 +15,12 @@
 # define SG_C_BEGIN
 # define SG_C_END
 #endif
+/* What a GPU's code calls too: for small functions in headers. */
+#if defined(__CUDACC__)
+# define SG_HD            __host__ __device__ static inline
+#else
+# define SG_HD            static inline
+#endif
 #define SG_LEN(a)         (sizeof(a) / sizeof((a)[0]))
 #define SG_PRINTF(f, a)   __attribute__((format(printf, f, a)))
 #define SG_MUST_USE       __attribute__((warn_unused_result))

@@ -27,7 +27,7 @@ static const struct { const char *name; size_t block, size; } sg_dtypes[SG_DTYPE
 #undef X
 };
 
-static inline bool sg_dtype_quantised(enum sg_dtype t)
+SG_HD bool sg_dtype_quantised(enum sg_dtype t)
 {
 	return t >= SG_Q8_0 && t < SG_DTYPE_COUNT;
 }
@@ -101,7 +101,7 @@ static inline size_t sg_mat_index(const struct sg_mat *m, size_t i)
 }
 
 /* One element widened exactly to f32 (F32, F16, BF16 only). */
-static inline float sg_f32_from_bf16(uint16_t h)
+SG_HD float sg_f32_from_bf16(uint16_t h)
 {
 	uint32_t u = (uint32_t)h << 16;
 	float f;
@@ -110,7 +110,7 @@ static inline float sg_f32_from_bf16(uint16_t h)
 	return f;
 }
 
-static inline float sg_f32_from_f16(uint16_t h)
+SG_HD float sg_f32_from_f16(uint16_t h)
 {
 	uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h >> 10 & 31, m = h & 1023, u;
 	float f;

@@ -11,12 +11,6 @@ SG_C_BEGIN
  * 2 ulp (tests/unit/fmath.c measures it); exact limits at 0, inf and nan;
  * subnormals are kept. Polynomials are minimax fits made for this file.
  */
-#if defined(__CUDACC__)
-# define SG_HD __host__ __device__ static inline
-#else
-# define SG_HD static inline
-#endif
-
 SG_HD float sg_fmaf(float a, float b, float c)
 {
 #if defined(__CUDA_ARCH__)

@@ -26,7 +26,7 @@ SG_C_BEGIN
  */
 #define SG_GRANULE 32
 
-static inline float sg_quant_f16(const unsigned char *p)
+SG_HD float sg_quant_f16(const unsigned char *p)
 {
 	uint16_t h;
 
@@ -39,7 +39,7 @@ static inline float sg_quant_f16(const unsigned char *p)
 }
 
 /* 6-bit scale and minimum j of 8 from the 12 bytes that hold them. */
-static inline void sg_quant_k(int *scale, int *min, const unsigned char *s, size_t j)
+SG_HD void sg_quant_k(int *scale, int *min, const unsigned char *s, size_t j)
 {
 	if (j < 4) {
 		*scale = s[j] & 63;
@@ -54,8 +54,16 @@ static inline void sg_quant_k(int *scale, int *min, const unsigned char *s, size
  * The 16 bytes of nibbles at qs into 32 floats: the low halves first, then the high
  * ones, the fifth bit of element i being bit i of `high`. `value` is what becomes of
  * such a number q. Vectors of eight, each lane computed as one scalar would be:
- * compilers make poor ones of the plain loop.
+ * compilers make poor ones of the plain loop. C++, that is a GPU, takes the loop.
  */
+#if defined(__cplusplus)
+#define SG_QUANT_NIBBLES(out, qs, high, value) do { \
+	for (int i_ = 0; i_ < 32; i_++) { \
+		float q = (float)(((qs)[i_ & 15] >> (i_ & 16 ? 4 : 0) & 15) | (int)((high) >> i_ & 1) << 4); \
+		(out)[i_] = (value); \
+	} \
+} while (0)
+#else
 typedef unsigned char sg_quant_u8 __attribute__((vector_size(8)));
 typedef int sg_quant_i32 __attribute__((vector_size(32)));
 typedef float sg_quant_f32 __attribute__((vector_size(32)));
@@ -74,13 +82,14 @@ typedef float sg_quant_f32 __attribute__((vector_size(32)));
 	sg_quant_f32 q = __builtin_convertvector(q_, sg_quant_f32), v_ = (value); \
 	memcpy((out), &v_, sizeof(v_)); \
 } while (0)
+#endif
 
-static inline uint32_t sg_quant_u32(const unsigned char *p)
+SG_HD uint32_t sg_quant_u32(const unsigned char *p)
 {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-static inline void sg_quant_q8_0(float *restrict out, const unsigned char *b)
+SG_HD void sg_quant_q8_0(float *__restrict__ out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b);
 	const signed char *q = (const signed char *)b + 2;
@@ -89,21 +98,21 @@ static inline void sg_quant_q8_0(float *restrict out, const unsigned char *b)
 		out[i] = d * (float)q[i];
 }
 
-static inline void sg_quant_q4_0(float *restrict out, const unsigned char *b)
+SG_HD void sg_quant_q4_0(float *__restrict__ out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b);
 
 	SG_QUANT_NIBBLES(out, b + 2, 0u, d * (q - 8.0f));
 }
 
-static inline void sg_quant_q4_1(float *restrict out, const unsigned char *b)
+SG_HD void sg_quant_q4_1(float *__restrict__ out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b), m = sg_quant_f16(b + 2);
 
 	SG_QUANT_NIBBLES(out, b + 4, 0u, d * q + m);
 }
 
-static inline void sg_quant_q5_0(float *restrict out, const unsigned char *b)
+SG_HD void sg_quant_q5_0(float *__restrict__ out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b);
 	uint32_t high = sg_quant_u32(b + 2);
@@ -111,7 +120,7 @@ static inline void sg_quant_q5_0(float *restrict out, const unsigned char *b)
 	SG_QUANT_NIBBLES(out, b + 6, high, d * (q - 16.0f));
 }
 
-static inline void sg_quant_q5_1(float *restrict out, const unsigned char *b)
+SG_HD void sg_quant_q5_1(float *__restrict__ out, const unsigned char *b)
 {
 	float d = sg_quant_f16(b), m = sg_quant_f16(b + 2);
 	uint32_t high = sg_quant_u32(b + 4);
@@ -119,7 +128,7 @@ static inline void sg_quant_q5_1(float *restrict out, const unsigned char *b)
 	SG_QUANT_NIBBLES(out, b + 8, high, d * q + m);
 }
 
-static inline void sg_quant_q4_k(float *restrict out, const unsigned char *b, size_t j)
+SG_HD void sg_quant_q4_k(float *__restrict__ out, const unsigned char *b, size_t j)
 {
 	const unsigned char *q = b + 16 + j / 2 * 32;
 	int shift = j & 1 ? 4 : 0, s, t;
@@ -132,7 +141,7 @@ static inline void sg_quant_q4_k(float *restrict out, const unsigned char *b, si
 		out[i] = d * (float)(q[i] >> shift & 15) - m;
 }
 
-static inline void sg_quant_q5_k(float *restrict out, const unsigned char *b, size_t j)
+SG_HD void sg_quant_q5_k(float *__restrict__ out, const unsigned char *b, size_t j)
 {
 	const unsigned char *h = b + 16, *q = b + 48 + j / 2 * 32;
 	int shift = j & 1 ? 4 : 0, s, t;
@@ -145,7 +154,7 @@ static inline void sg_quant_q5_k(float *restrict out, const unsigned char *b, si
 		out[i] = d * (float)((q[i] >> shift & 15) | (h[i] >> j & 1) << 4) - m;
 }
 
-static inline void sg_quant_q6_k(float *restrict out, const unsigned char *b, size_t j)
+SG_HD void sg_quant_q6_k(float *__restrict__ out, const unsigned char *b, size_t j)
 {
 	const unsigned char *q = b + j / 4 * 64 + j % 2 * 32, *h = b + 128 + j / 4 * 32;
 	const signed char *s = (const signed char *)b + 192 + 2 * j;
@@ -160,12 +169,32 @@ static inline void sg_quant_q6_k(float *restrict out, const unsigned char *b, si
 		out[i] = scale[i] * ((float)((q[i] >> shift & 15) | (h[i] >> up & 3) << 4) - 32.0f);
 }
 
-/* out[32] = granule g of packed data, that is elements 32 g to 32 g + 31. */
-static inline void sg_quant_granule(float *restrict out, const void *data, enum sg_dtype type, size_t g)
+/* Granules and bytes of a block; a GPU cannot see the table. */
+SG_HD size_t sg_quant_granules(enum sg_dtype type)
 {
-	const unsigned char *b = (const unsigned char *)data +
-				 g / (sg_dtypes[type].block / SG_GRANULE) * sg_dtypes[type].size;
-	size_t j = g % (sg_dtypes[type].block / SG_GRANULE);
+	switch (type) {
+#define X(name, block, size) case SG_##name: return (block) / SG_GRANULE;
+	SG_QTYPES(X)
+#undef X
+	default: return 1;
+	}
+}
+
+SG_HD size_t sg_quant_size(enum sg_dtype type)
+{
+	switch (type) {
+#define X(name, block, size) case SG_##name: return (size);
+	SG_QTYPES(X)
+#undef X
+	default: return 0;
+	}
+}
+
+/* out[32] = granule g of packed data, that is elements 32 g to 32 g + 31. */
+SG_HD void sg_quant_granule(float *__restrict__ out, const void *data, enum sg_dtype type, size_t g)
+{
+	size_t each = sg_quant_granules(type), j = g % each;
+	const unsigned char *b = (const unsigned char *)data + g / each * sg_quant_size(type);
 
 	switch (type) {
 	case SG_Q8_0: sg_quant_q8_0(out, b); break;

@@ -1,7 +1,7 @@
 #include "base/error.h"
 #include "kernels/kernels.h"
 #include "kernels/pool.h"
-#include "tests/test.h"
+#include "tests/kernels/kt.h"
 
 static bool says(const char *what)
 {
@@ -80,6 +80,26 @@ TEST(device_memory)
 	d.be->free(&d, p);
 	d.be->free(&d, NULL);
 	CHECK(d.be->alloc(&d, &p, SIZE_MAX - 8) == -SG_E_NOMEM);
+	sg_device_close(&d);
+}
+
+/* The text of the kernels, run by the host: opened like a GPU, found out like one. */
+TEST(device_cuda_host)
+{
+	struct sg_device d;
+	void *p = NULL;
+	char back[5];
+
+	if (kt_open_host(&d) < 0)
+		SKIP("c++");
+	CHECK(!strcmp(d.fingerprint, SG_NUMERICS) && *d.about);
+	PASS(d.be->alloc(&d, &p, 5));
+	PASS(d.be->put(&d, p, "abcd", 5));
+	PASS(d.be->get(&d, back, p, 5));
+	CHECK(!strcmp(back, "abcd"));
+	d.be->free(&d, p);
+	d.be->free(&d, NULL);
+	CHECK(d.be->alloc(&d, &p, SIZE_MAX - 8) == -SG_E_NOMEM && says("asked") && says("free"));
 	sg_device_close(&d);
 }
 

@@ -53,7 +53,7 @@ static void sumsq(struct kt *t, size_t n)
 			s += (double)kt_was(t, x)[i] * (double)kt_was(t, x)[i];
 		want += s;
 	}
-	if (t->gpu ? fabs(out - want) > 1e-12 * want : out != want)
+	if (out != want)
 		kt_limit(t, "sumsq", 1, 0);
 	kt_clear(t);
 }

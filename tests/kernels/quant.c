@@ -57,7 +57,7 @@ KT_TEST(quant_linear)
 		{ 1, 40, 256 }, { 7, 17, 512 }, { 29, 4, 256 }, { 61, 130, 768 },
 	};
 
-	for (size_t m = 0; m < SG_LEN(types) && !t->gpu; m++) {
+	for (size_t m = 0; m < SG_LEN(types); m++) {
 		for (size_t i = 0; i < SG_LEN(sizes); i++)
 			product(t, types[m], sizes[i].N, sizes[i].E, sizes[i].D, 0);
 		if (sg_dtypes[types[m]].block == 32) {
@@ -70,13 +70,13 @@ KT_TEST(quant_linear)
 
 KT_TEST(quant_pairs)
 {
-	for (size_t m = 0; m < SG_LEN(types) && !t->gpu; m++) {
-		product(t, types[m], 2, 64, 256, 4);
-		product(t, types[m], 40, 192, 256, 32);
-		product(t, types[m], 40, 66, 256, 33);
-		product(t, types[m], 40, 6, 256, 1);
-	}
-	if (!t->gpu)
+	static const struct { size_t N, E, pair; } sizes[] = { { 2, 64, 4 }, { 40, 192, 32 }, { 40, 66, 33 }, { 40, 6, 1 } };
+
+	for (size_t m = 0; m < SG_LEN(types); m++)
+		for (size_t i = 0; i < SG_LEN(sizes); i++)
+			if (kt_cpu_only(t))
+				product(t, types[m], sizes[i].N, sizes[i].E, 256, sizes[i].pair);
+	if (kt_cpu_only(t))
 		product(t, SG_F32, 40, 6, 1, 3);
 }
 
@@ -85,7 +85,7 @@ KT_TEST(quant_rows)
 	enum { V = 9, D = 512 };
 	static const int32_t ids[] = { 8, 0, 3, 3 };
 
-	for (size_t m = 0; m < SG_LEN(types) && !t->gpu; m++) {
+	for (size_t m = 0; m < SG_LEN(types); m++) {
 		struct sg_mat w = kt_mat(t, types[m], V, D, 1), f = plain(t, &w);
 		float *out = kt_out(t, SG_LEN(ids) * D);
 		int32_t *at = kt_ints(t, ids, SG_LEN(ids));
@@ -105,8 +105,8 @@ KT_TEST(quant_cut)
 	float *y = kt_out(t, 4), *x = kt_in(t, 64, 1);
 	int32_t id = 0, *at = kt_ints(t, &id, 1);
 
-	if (!t->gpu && (SG_CALL(&t->d, linear_fwd, y, x, &w, NULL, 2, 2, 32, false) != -SG_E_UNSUPPORTED ||
-			SG_CALL(&t->d, embed_fwd, y, &w, at, 1, 32) != -SG_E_UNSUPPORTED))
+	if (SG_CALL(&t->d, linear_fwd, y, x, &w, NULL, 2, 2, 32, false) != -SG_E_UNSUPPORTED ||
+	    SG_CALL(&t->d, embed_fwd, y, &w, at, 1, 32) != -SG_E_UNSUPPORTED)
 		kt_limit(t, "a cut block", 1, 0);
 	kt_clear(t);
 }

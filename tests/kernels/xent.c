@@ -74,7 +74,7 @@ KT_TEST(xent_range)
 	int32_t target[] = { 0, 2 }, *tg = kt_ints(t, target, 2);
 	float *loss = kt_out(t, 2), *x = kt_inout(t, 4, 1);
 
-	if (!t->gpu && SG_CALL(&t->d, xent, loss, x, tg, NULL, 2, 2) != -SG_E_CORRUPT)
+	if (kt_answer(t, SG_CALL(&t->d, xent, loss, x, tg, NULL, 2, 2), x) != -SG_E_CORRUPT)
 		kt_limit(t, "a target outside the vocabulary", 1, 0);
 	kt_clear(t);
 }

@@ -1,0 +1,254 @@
+#ifndef SG_TESTS_CUDA_RUNTIME_H
+#define SG_TESTS_CUDA_RUNTIME_H
+/*
+ * As much of CUDA as the .cu files use, on the host, so that the text of the
+ * kernels itself is tested where there is no GPU. Memory is the host's; streams
+ * and events do nothing, since everything is done at once. Blocks run one after
+ * another; the threads of a block too, and where a kernel has barriers each of
+ * them is a fiber that stops at every barrier. A barrier that not all threads of
+ * a block reach ends the program.
+ *
+ *	SG_HOST_BACKWARDS=1	blocks and threads in falling order: a race shows as other bits
+ *	SG_HOST_GUARD=1		device memory can only be touched inside of kernels and copies
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#define __global__
+#define __device__
+#define __host__
+#define __shared__ static
+#define __launch_bounds__(...)
+#define __align__(n) __attribute__((aligned(n)))
+
+struct sg_host_dim { unsigned x; };
+inline sg_host_dim threadIdx, blockIdx, blockDim, gridDim;
+
+static inline int atomicCAS(int *p, int old, int to)
+{
+	int was = *p;
+
+	*p = was == old ? to : was;
+	return was;
+}
+
+/* ---- memory ---- */
+
+typedef int cudaError_t;
+enum { cudaSuccess, cudaErrorMemoryAllocation, cudaErrorInsufficientDriver, cudaErrorNoDevice };
+
+struct sg_host_piece { sg_host_piece *next; char *p; size_t bytes; };
+inline sg_host_piece *sg_host_pieces;
+inline int sg_host_open;
+
+static inline bool sg_host_flag(const char *name)
+{
+	const char *s = getenv(name);
+
+	return s && *s == '1';
+}
+
+/* Open device memory for what follows, or close it again. */
+static inline void sg_host_access(int by)
+{
+	int was = sg_host_open;
+
+	sg_host_open += by;
+	if (!was == !sg_host_open)
+		return;
+	for (sg_host_piece *q = sg_host_pieces; q; q = q->next)
+		if (sg_host_flag("SG_HOST_GUARD"))
+			mprotect(q->p, q->bytes, was ? PROT_NONE : PROT_READ | PROT_WRITE);
+}
+
+static inline cudaError_t cudaMalloc(void **out, size_t bytes)
+{
+	sg_host_piece *q;
+
+	if (bytes > (size_t)1 << 36)
+		return cudaErrorMemoryAllocation;
+	if (!sg_host_flag("SG_HOST_GUARD")) {
+		*out = malloc(bytes);
+		return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+	}
+	q = (sg_host_piece *)malloc(sizeof(*q));
+	bytes = (bytes + 4095) & ~(size_t)4095;
+	q->p = (char *)mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	q->bytes = bytes;
+	q->next = sg_host_pieces;
+	sg_host_pieces = q;
+	*out = q->p;
+	return cudaSuccess;
+}
+
+static inline cudaError_t cudaFree(void *p)
+{
+	for (sg_host_piece **at = &sg_host_pieces, *q; (q = *at); at = &q->next)
+		if (q->p == p) {
+			*at = q->next;
+			munmap(q->p, q->bytes);
+			free(q);
+			return cudaSuccess;
+		}
+	free(p);
+	return cudaSuccess;
+}
+
+static inline cudaError_t cudaMallocHost(void **out, size_t bytes)
+{
+	*out = malloc(bytes);
+	return *out ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+static inline cudaError_t cudaFreeHost(void *p) { free(p); return cudaSuccess; }
+
+static inline cudaError_t cudaMemGetInfo(size_t *left, size_t *all)
+{
+	*left = (size_t)1 << 32;
+	*all = (size_t)1 << 33;
+	return cudaSuccess;
+}
+
+/* ---- streams, events, copies ---- */
+
+typedef struct sg_host_stream { int unused; } *cudaStream_t, *cudaEvent_t;
+enum { cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
+enum { cudaStreamNonBlocking, cudaEventDisableTiming };
+
+static inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned) { *s = NULL; return cudaSuccess; }
+static inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned) { *e = NULL; return cudaSuccess; }
+static inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
+static inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+static inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+static inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+static inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+static inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
+static inline cudaError_t cudaGetLastError(void) { return cudaSuccess; }
+static inline const char *cudaGetErrorString(cudaError_t) { return "an error of the host's CUDA"; }
+
+static inline cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t n, int, cudaStream_t)
+{
+	sg_host_access(1);
+	memmove(dst, src, n);
+	sg_host_access(-1);
+	return cudaSuccess;
+}
+
+static inline cudaError_t cudaMemsetAsync(void *dst, int v, size_t n, cudaStream_t)
+{
+	sg_host_access(1);
+	memset(dst, v, n);
+	sg_host_access(-1);
+	return cudaSuccess;
+}
+
+/* ---- the device ---- */
+
+struct cudaDeviceProp { char name[64]; int major, minor, multiProcessorCount; };
+static inline cudaError_t cudaRuntimeGetVersion(int *v) { *v = 13000; return cudaSuccess; }
+static inline cudaError_t cudaDriverGetVersion(int *v) { *v = 13000; return cudaSuccess; }
+static inline cudaError_t cudaGetDeviceCount(int *n) { *n = 1; return cudaSuccess; }
+static inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
+static inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
+{
+	*p = { "the host in place of a GPU", 9, 0, 2 };
+	return cudaSuccess;
+}
+
+/* ---- launches ---- */
+
+struct sg_host_fibers {
+	ucontext_t main, fiber[1024];
+	char *stack;
+	unsigned at, ended;
+	bool end[1024];
+	void (*fn)(void *);
+	void *arg;
+};
+inline sg_host_fibers sg_host_f;
+
+static inline void __syncthreads(void)
+{
+	if (!sg_host_f.fn) {
+		fputs("a barrier in a kernel that SG_RUN started\n", stderr);
+		abort();
+	}
+	swapcontext(&sg_host_f.fiber[sg_host_f.at], &sg_host_f.main);
+}
+
+static inline void sg_host_fiber(void)
+{
+	sg_host_f.fn(sg_host_f.arg);
+	sg_host_f.end[sg_host_f.at] = true;
+	swapcontext(&sg_host_f.fiber[sg_host_f.at], &sg_host_f.main);
+}
+
+/* All threads of a block from barrier to barrier until all have ended. */
+static inline void sg_host_block(unsigned n, bool back)
+{
+	const size_t size = 64 << 10;
+	sg_host_fibers *f = &sg_host_f;
+
+	f->ended = 0;
+	if (!f->stack)
+		f->stack = (char *)mmap(NULL, 1024 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (unsigned i = 0; i < n; i++) {
+		getcontext(&f->fiber[i]);
+		f->fiber[i].uc_stack.ss_sp = f->stack + i * size;
+		f->fiber[i].uc_stack.ss_size = size;
+		f->fiber[i].uc_link = NULL;
+		makecontext(&f->fiber[i], sg_host_fiber, 0);
+		f->end[i] = false;
+	}
+	while (!f->ended) {
+		for (unsigned i = 0; i < n; i++) {
+			f->at = threadIdx.x = back ? n - 1 - i : i;
+			swapcontext(&f->main, &f->fiber[f->at]);
+			f->ended += f->end[f->at];
+		}
+		if (f->ended && f->ended < n) {
+			fputs("a barrier that not all threads of a block reach\n", stderr);
+			abort();
+		}
+	}
+}
+
+template <class F> static inline void sg_host_call(void *f)
+{
+	(*(F *)f)();
+}
+
+template <class F> static inline void sg_host_run(unsigned grid, unsigned block, bool barriers, F f)
+{
+	bool back = sg_host_flag("SG_HOST_BACKWARDS");
+
+	sg_host_access(1);
+	gridDim.x = grid;
+	blockDim.x = block;
+	for (unsigned b = 0; b < grid; b++) {
+		blockIdx.x = back ? grid - 1 - b : b;
+		if (barriers) {
+			sg_host_f.fn = sg_host_call<F>;
+			sg_host_f.arg = &f;
+			sg_host_block(block, back);
+			sg_host_f.fn = NULL;
+			continue;
+		}
+		for (unsigned t = 0; t < block; t++) {
+			threadIdx.x = back ? block - 1 - t : t;
+			f();
+		}
+	}
+	sg_host_access(-1);
+}
+
+#define SG_RUN_HOST(barriers, grid, block, kernel, ...) do { \
+	auto k_ = kernel; \
+	sg_host_run(grid, block, barriers, [&] { k_(__VA_ARGS__); }); \
+} while (0)
+#define SG_RUN(c, ...) do { (void)(c); SG_RUN_HOST(false, __VA_ARGS__); } while (0)
+#define SG_RUN_BLOCK(c, ...) do { (void)(c); SG_RUN_HOST(true, __VA_ARGS__); } while (0)
+#endif
