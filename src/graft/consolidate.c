@@ -22,6 +22,12 @@ static bool folds(const struct sg_part *p)
 	return p->g->type->delta && (p->at.kind == SG_SITE_LINEAR || p->at.kind == SG_SITE_HEAD);
 }
 
+/* Does it widen an MLP? That changes the configuration, as layers do. */
+static bool widens(const struct sg_part *p)
+{
+	return p->g->type->wider && p->at.kind == SG_SITE_MLP;
+}
+
 /* Does the base have a weight at the part's site? */
 static bool on_base(const struct sg_fold *f, const struct sg_part *p)
 {
@@ -34,7 +40,7 @@ static bool goes(const struct sg_fold *f, const struct sg_graft *g)
 {
 	bool all_base = true;
 
-	if (is_layer(g))
+	if (is_layer(g) || (g->n && widens(&g->part[0])))
 		return f->what & SG_FOLD_LAYERS;
 	for (size_t i = 0; i < g->n; i++) {
 		if (!folds(&g->part[i]))
@@ -45,20 +51,57 @@ static bool goes(const struct sg_fold *f, const struct sg_graft *g)
 	return all_base ? f->what & SG_FOLD_LINEAR : f->what & SG_FOLD_LAYERS;
 }
 
-/* Hidden width of the result's MLPs: one for all. */
+/* Units of a block's MLP with those that come beside it. */
+static size_t width_of(const struct sg_fold *f, const struct sg_block *b)
+{
+	size_t w = b->ffn;
+
+	for (size_t i = 0; i < f->c->n; i++)
+		for (size_t k = 0; f->gone[i] && k < f->c->g[i]->n; k++) {
+			const struct sg_part *p = &f->c->g[i]->part[k];
+
+			if (widens(p) && p->at.block == b)
+				w += p->g->type->wider(p, SG_DOWN)->shape[1];
+		}
+	return w;
+}
+
+/* A change that stays is one of a map that has the shape it had. */
+static int check_stays(const struct sg_fold *f)
+{
+	for (size_t i = 0; i < f->c->n; i++)
+		for (size_t k = 0; !f->gone[i] && k < f->c->g[i]->n; k++) {
+			const struct sg_part *p = &f->c->g[i]->part[k];
+			const struct sg_block *b = p->at.block;
+
+			if (p->at.kind == SG_SITE_LINEAR && !is_grown(b) && p->at.lin >= &b->lin[SG_GATE] &&
+			    p->at.lin <= &b->lin[SG_DOWN])
+				return sg_fail(SG_E_REFUSED, "the MLPs become wider, but graft %.16s stays at '%s' as it is: "
+					       "fold it too", f->c->g[i]->id, p->site);
+		}
+	return 0;
+}
+
+/* Hidden width of the result's MLPs: one for all, that of the widest. */
 static int choose_ffn(struct sg_fold *f)
 {
-	for (size_t i = 0; i < f->c->model.n; i++) {
-		const struct sg_block *b = f->c->model.blocks[i];
+	size_t was = f->desc.ffn;
 
-		if (!(f->what & SG_FOLD_LAYERS) || !is_grown(b) || b->ffn <= f->desc.ffn)
+	for (size_t i = 0; i < f->c->model.n; i++)
+		if (!is_grown(f->c->model.blocks[i]))
+			f->desc.ffn = SG_MAX(f->desc.ffn, width_of(f, f->c->model.blocks[i]));
+	for (size_t i = 0; f->what & SG_FOLD_LAYERS && i < f->c->model.n; i++) {
+		const struct sg_block *b = f->c->model.blocks[i];
+		size_t w = width_of(f, b);
+
+		if (!is_grown(b) || w <= f->desc.ffn)
 			continue;
 		if (sg_checkpoint_desc(f->base)->layers)
 			return sg_fail(SG_E_REFUSED, "%s has an MLP of width %zu, wider than the base's %zu: "
-				       "one configuration cannot hold both", b->name, b->ffn, f->desc.ffn);
-		f->desc.ffn = b->ffn;
+				       "one configuration cannot hold both", b->name, w, f->desc.ffn);
+		f->desc.ffn = w;
 	}
-	return 0;
+	return f->desc.ffn != was ? check_stays(f) : 0;
 }
 
 /* --- what comes out ------------------------------------------------------------ */
@@ -141,6 +184,23 @@ static int add_grown(struct sg_fold *f, const char *name, const struct sg_graft 
 	return 0;
 }
 
+/* The item made last is of map i of an MLP (or its bias): it gets the width of the result,
+ * and what comes beside it. */
+static void fit_mlp(struct sg_fold *f, const struct sg_block *b, size_t i, bool bias)
+{
+	struct sg_fold_item *it = &f->item[f->n - 1];
+
+	if (i != SG_GATE && i != SG_UP && i != SG_DOWN)
+		return;
+	if (bias)
+		it->cols = i == SG_DOWN ? it->cols : f->desc.ffn;
+	else if (i == SG_DOWN)
+		it->cols = f->desc.ffn;
+	else
+		it->rows = f->desc.ffn;
+	it->changed |= !bias && width_of(f, b) != b->ffn;
+}
+
 static const struct sg_graft *layer_of(const struct sg_fold *f, const struct sg_block *b)
 {
 	for (size_t i = 0; i < f->c->n; i++)
@@ -164,6 +224,7 @@ static int add_grown_block(struct sg_fold *f, struct sg_block *b, size_t at)
 			continue;
 		snprintf(name, sizeof(name), "layers.%zu.%s", at, sg_linear_names[i]);
 		SG_TRY(add_grown(f, name, g, sg_linear_names[i], rows, cols, &b->lin[i], false));
+		fit_mlp(f, b, i, false);
 	}
 	for (int i = 0; i < SG_VECS; i++) {
 		bool wide = i == SG_GATE || i == SG_UP;
@@ -187,6 +248,7 @@ static int add_base_block(struct sg_fold *f, const struct sg_block *b, size_t at
 		snprintf(new_name, sizeof(new_name), "layers.%zu.%s", at, sg_linear_names[i]);
 		snprintf(old_name, sizeof(old_name), "%s.%s", b->name, sg_linear_names[i]);
 		SG_TRY(add_base(f, new_name, old_name, &b->lin[i], false));
+		fit_mlp(f, b, i, false);
 	}
 	for (int i = 0; i < SG_VECS; i++) {
 		if (!sg_desc_has(&f->desc, sg_vec_names[i]))
@@ -194,6 +256,7 @@ static int add_base_block(struct sg_fold *f, const struct sg_block *b, size_t at
 		snprintf(new_name, sizeof(new_name), "layers.%zu.%s", at, sg_vec_names[i]);
 		snprintf(old_name, sizeof(old_name), "%s.%s", b->name, sg_vec_names[i]);
 		SG_TRY(add_base(f, new_name, old_name, i < SG_LINEARS ? &b->lin[i] : NULL, i < SG_LINEARS));
+		fit_mlp(f, b, (size_t)i, true);
 	}
 	return 0;
 }
@@ -322,10 +385,14 @@ void sg_fold_release(struct sg_fold *f)
 
 /* --- making a tensor -------------------------------------------------------------- */
 
-static void widen(float *out, const struct sg_mat *m)
+/* The base's numbers into the upper left of the result's shape. */
+static void put_base(float *w, const struct sg_fold_item *it)
 {
+	const struct sg_mat *m = &it->base;
+	bool vector = it->spot.ndim < 2;
+
 	for (size_t i = 0; i < m->rows; i++)
-		sg_mat_widen(out + i * m->cols, m, i);
+		sg_mat_widen(w + i * (vector ? m->cols : it->cols), m, i);
 }
 
 /* A layer's payload into the upper left of the result's shape; the rest is zero, and a
@@ -374,9 +441,38 @@ static int add_head_of(const struct sg_graft *g, float *dw)
 	return 0;
 }
 
+/* What goes beside the item's map, from unit *at on. */
+static int add_wider(const struct sg_part *p, const struct sg_fold_item *it, size_t *at, float *dw)
+{
+	int lin = (int)(it->lin - p->at.block->lin);
+	const struct sg_tensor *t = p->g->type->wider(p, lin);
+	size_t rows, cols;
+	float *v;
+
+	if (!t || it->bias)
+		return 0;
+	SG_TRY(sg_graft_tensor(&v, p->g, t));
+	rows = t->shape[0];
+	cols = t->shape[1];
+	dw += lin == SG_DOWN ? *at : *at * it->cols;
+	for (size_t i = 0; i < rows; i++)
+		for (size_t j = 0; j < cols; j++)
+			dw[i * it->cols + j] += v[i * cols + j];
+	*at += lin == SG_DOWN ? cols : rows;
+	free(v);
+	return 0;
+}
+
+static bool beside(const struct sg_part *p, const struct sg_linear *lin)
+{
+	return lin && widens(p) && lin >= p->at.block->lin && lin < p->at.block->lin + SG_LINEARS;
+}
+
 /* The sum of all that goes into the tensor, in stack order. */
 static int add_changes(struct sg_fold *f, const struct sg_fold_item *it, float *dw)
 {
+	size_t unit = 0;		/* the first that is free behind the MLP's own */
+
 	for (size_t i = 0; i < f->c->n; i++) {
 		struct sg_graft *g = f->c->g[i];
 
@@ -385,6 +481,10 @@ static int add_changes(struct sg_fold *f, const struct sg_fold_item *it, float *
 		for (size_t k = 0; f->gone[i] && !is_layer(g) && k < g->n; k++) {
 			struct sg_part *p = &g->part[k];
 
+			if (beside(p, it->lin)) {
+				unit = unit ? unit : p->at.block->ffn;
+				SG_TRY(add_wider(p, it, &unit, dw));
+			}
 			if (goes_into(p, it->lin, it->head, it->bias))
 				SG_TRY(add_delta(p, it, dw));
 		}
@@ -452,7 +552,7 @@ static int make(struct sg_fold *f, size_t i, const void **data)
 	struct sg_fold_item *it = &f->item[i];
 	size_t n = it->rows * it->cols, size = sg_dtypes[it->dtype].size;
 
-	if (it->base.data && !it->changed && it->base.dtype == it->dtype) {
+	if (it->base.data && !it->changed && it->base.dtype == it->dtype && n == it->base.rows * it->base.cols) {
 		*data = it->base.data;
 		if (it->base.pair || it->base.ld) {
 			SG_TRY(room(f, n, size));
@@ -463,7 +563,7 @@ static int make(struct sg_fold *f, size_t i, const void **data)
 	}
 	SG_TRY(room(f, n, size));
 	if (it->base.data)
-		widen(f->w, &it->base);
+		put_base(f->w, it);
 	else if (it->payload)
 		SG_TRY(put_payload(it, f->w));
 	if (it->changed)

@@ -8,7 +8,10 @@ SG_C_BEGIN
  *
  * SG_FOLD_LINEAR	changes of linear maps (types with a merge law) go into the base's
  *			weights: W' = W + their sum, added in f32 in stack order, rounded once
- * SG_FOLD_LAYERS	grown layers become blocks of the base, with the changes that stand
+ * SG_FOLD_LAYERS	units beside an MLP become rows and columns of its maps, and the configuration's
+ *			width that of the widest MLP: zeros fill up the others, which act(0) = 0
+ *			leaves without effect;
+ *			grown layers become blocks of the base, with the changes that stand
  *			on their maps, and the heads that they carry become the base's head
  *
  * Folding is exact in real arithmetic only; what rounding left of each change is

@@ -77,6 +77,9 @@ struct sg_graft_type {
 	/* The same for the bias that the map of the base has: db [out]. Returns 1 when it
 	 * changes, else 0; db NULL only asks. NULL: never. */
 	int (*delta_bias)(struct sg_part *p, float *db);
+	/* The other merge law, of a part at an MLP: the tensor that goes beside the MLP's map lin,
+	 * below its rows (SG_GATE, SG_UP) or behind its columns (SG_DOWN). NULL: has none. */
+	const struct sg_tensor *(*wider)(const struct sg_part *p, int lin);
 };
 
 #define SG_GRAFT(name) extern const struct sg_graft_type sg_graft_##name;

@@ -80,6 +80,7 @@ static int write_config(const struct sg_desc *d, const struct sg_json *old, stru
 {
 	const struct sg_arch_set set[] = {
 		{ .key = "n_layer", .value = d->layers },
+		{ .key = "n_inner", .value = d->ffn },
 		{ .key = "tie_word_embeddings", .value = d->tied, .truth = true },
 	};
 

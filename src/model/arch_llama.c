@@ -80,6 +80,7 @@ int sg_arch_llama_write(const struct sg_desc *d, const struct sg_json *old, stru
 {
 	const struct sg_arch_set set[] = {
 		{ .key = "num_hidden_layers", .value = d->layers },
+		{ .key = "intermediate_size", .value = d->ffn },
 		{ .key = "tie_word_embeddings", .value = d->tied, .truth = true },
 		{ .key = "layer_types", .drop = true },
 	};

@@ -91,6 +91,7 @@ static int write_config(const struct sg_desc *d, const struct sg_json *old, stru
 {
 	const struct sg_arch_set set[] = {
 		{ .key = "num_hidden_layers", .value = d->layers },
+		{ .key = "ffn_dim", .value = d->ffn },
 		{ .key = "tie_word_embeddings", .value = d->tied, .truth = true },
 	};
 

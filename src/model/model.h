@@ -17,6 +17,7 @@ SG_C_BEGIN
  * Sites:
  *   layers.3.attn.q|k|v|o, layers.3.mlp.gate|up|down   linear maps of base block 3
  *                           (gate only where the MLP is gated)
+ *   layers.3.mlp            beside the MLP of block 3, with its input
  *   layers.3.out            hidden state after block 3
  *   slot.4                  between base blocks 3 and 4 (slot.0 is below block 0)
  *   head                    the map to logits
@@ -101,6 +102,7 @@ struct sg_block {
 	struct sg_linear lin[SG_LINEARS];
 	struct sg_vec norm[2], shift[2];	/* of the norms before attention and before MLP; [d] */
 	struct sg_vec qk[2];		/* norms of query and key heads; [head_dim] */
+	struct sg_hook *mlp;		/* beside the MLP: x is what it reads, y what it gives */
 	struct sg_hook *out;		/* hidden site behind the block */
 };
 
@@ -132,13 +134,14 @@ struct sg_checkpoint;
 int sg_model_init(struct sg_model *m, const struct sg_checkpoint *ckpt, struct sg_device *dev);
 void sg_model_release(struct sg_model *m);
 
-enum sg_site_kind { SG_SITE_LINEAR, SG_SITE_HIDDEN, SG_SITE_SLOT, SG_SITE_HEAD };
+enum sg_site_kind { SG_SITE_LINEAR, SG_SITE_HIDDEN, SG_SITE_SLOT, SG_SITE_HEAD, SG_SITE_MLP };
 struct sg_site {
 	enum sg_site_kind kind;
 	struct sg_linear *lin;		/* LINEAR, HEAD */
-	struct sg_block *block;		/* LINEAR, HIDDEN */
+	struct sg_block *block;		/* LINEAR, HIDDEN, MLP */
 	size_t slot;			/* SLOT */
-	size_t in, out;			/* LINEAR, HEAD: of the map; HIDDEN: d, d */
+	size_t in, out;			/* LINEAR, HEAD: of the map; HIDDEN, MLP: d, d */
+	enum sg_act act;		/* MLP: its activation */
 };
 /* NOTFOUND names the site and shows what sites look like. */
 int sg_site_find(struct sg_site *out, struct sg_model *m, const char *name);

@@ -30,6 +30,8 @@ static bool block_trains(const struct sg_block *b)
 
 	for (int i = SG_GATE; i <= SG_DOWN; i++)
 		yes |= linear_trains(&b->lin[i]);
+	for (const struct sg_hook *h = b->mlp; h; h = h->next)
+		yes |= h->trains;
 	for (const struct sg_hook *h = b->out; h; h = h->next)
 		yes |= h->trains;
 	return yes;
@@ -312,6 +314,7 @@ static int mlp_fwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, flo
 	else
 		SG_TRY(SG_CALL(dev, act_fwd, t->glu, t->up, p->m->desc.act, N * b->ffn));
 	SG_TRY(linear_fwd(dev, &b->lin[SG_DOWN], p->tmp, t->glu, N, keep));
+	SG_TRY(hooks_fwd(b->mlp, dev, p->tmp, t->n2, N, keep));
 	SG_TRY(SG_CALL(dev, copy, out, t->h1, N * d));
 	return SG_CALL(dev, add, out, p->tmp, N * d);
 }
@@ -338,6 +341,9 @@ static int mlp_bwd(struct sg_pass *p, struct sg_block *b, struct sg_tape *t, siz
 		SG_TRY(SG_CALL(dev, act_bwd, p->dup, p->dglu, t->up, p->m->desc.act, N * b->ffn));
 	}
 	SG_TRY(linear_bwd(dev, &b->lin[SG_UP], dn, p->dup, t->n2, N, gated));
+	for (struct sg_hook *h = b->mlp; h; h = h->next)
+		if (dn || h->trains)
+			SG_TRY(h->bwd(h->ctx, dev, dn, p->dh, t->n2, N));
 	if (!dn)
 		return 0;
 	return norm_bwd(p, &b->norm[1], &b->shift[1], p->dh, dn, mlp_input(p, t), t->m2, t->r2, N, true);

@@ -29,6 +29,10 @@ static int each_of_block(struct sg_model *m, struct sg_block *b, site_fn *fn, vo
 		snprintf(name, sizeof(name), "%s.%s", b->name, sg_linear_names[j]);
 		rc = fn(arg, name, &s);
 	}
+	s = (struct sg_site){ .kind = SG_SITE_MLP, .block = b, .in = m->desc.d, .out = m->desc.d, .act = m->desc.act };
+	snprintf(name, sizeof(name), "%s.mlp", b->name);
+	if (!rc)
+		rc = fn(arg, name, &s);
 	s = (struct sg_site){ .kind = SG_SITE_HIDDEN, .block = b, .in = m->desc.d, .out = m->desc.d };
 	snprintf(name, sizeof(name), "%s.out", b->name);
 	return rc ? rc : fn(arg, name, &s);

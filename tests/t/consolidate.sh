@@ -38,12 +38,6 @@ t 'nothing that can be folded: refused' '
 	git_ rev-parse main >was && fails_with 1 sg consolidate --structural 2>err && grep -q "no active graft" err &&
 	git_ rev-parse main >now && same was now && fails_with 129 sg consolidate 2>err && grep -q -- --fold err
 '
-t 'every type with a merge law is folded' '
-	for i in ia3 "dora --rank 2" "sparse --set count=50" full head; do
-		grow "${i%% *}-1" --type $i && sg eval --json | grep -o "\"nats\":[0-9.]*" >was && sg consolidate --fold --force >out && grep -q "^consolidated 1 graft" out &&
-		sg eval --json | grep -o "\"nats\":[0-9.]*" >now && paste -d: was now | awk -F: "{ d = (\$2 - \$4) / \$2; if (d * d > 1e-10) exit 1 }" || { cat was now; return 1; }
-	done
-'
 t 'a new base in a folder, and another type' '
 	grow again --type lora --rank 2 && mkdir there && fails_with 128 sg consolidate --fold --out there 2>err && grep -q "there already" err &&
 	sg consolidate --fold --dtype F16 --out new/ >out && grep -q " F16 " out && ls new >files && grep -qx model.safetensors files &&
@@ -81,4 +75,21 @@ t 'consolidate --json' '
 else
 skip python3 'consolidate --json'
 fi
+# A registry of its own, where no gate judges: the laws are looked at, not the quality.
+mkdir laws && cd laws && grow_registry && grow first --type layer && sg consolidate -q --structural &&
+	sg policy set gate.quality.enabled false >/dev/null && sg policy set gate.retention.enabled false >/dev/null || exit 1
+t 'every type with a merge law is folded' '
+	for i in ia3 tt "dora --rank 2" "sparse --set count=50" full head; do
+		sg train -q --name "${i%% *}-1" --type $i $fast && sg accept -q "${i%% *}-1" && sg eval --json | grep -o "\"nats\":[0-9.]*" >was && sg consolidate --fold --force >out && grep -q "^consolidated 1 graft" out &&
+		sg eval --json | grep -o "\"nats\":[0-9.]*" >now && paste -d: was now | awk -F: "{ d = (\$2 - \$4) / \$2; if (d * d > 1e-10) exit 1 }" || { cat was now; return 1; }
+	done
+'
+t 'units beside an MLP make it wider' '
+	for i in 7 2; do sg train -q --name wide$i --type wide --set width=$i $fast && sg accept -q wide$i || return 1; done &&
+	git_ ls-tree --name-only main:grafts >all && is "$(wc -l <all)" 2 && sg eval --json | grep -o "\"nats\":[0-9.]*" >was &&
+	sg train -q --name low2 --type lora --rank 2 --sites "*.mlp.up" $fast && sg accept -q low2 && fails_with 1 sg consolidate --structural 2>err && grep -q "become wider, but graft .* stays at .layers.0.mlp.up" err &&
+	sg revert low2 -q && sg consolidate --structural --force >out && grep -q "^consolidated 2 grafts" out && is "$(git_ ls-tree main grafts)" "" &&
+	sg eval --json | grep -o "\"nats\":[0-9.]*" >now && paste -d: was now | awk -F: "{ d = (\$2 - \$4) / \$2; if (d * d > 1e-10) exit 1 }"
+'
+cd ..
 done_

@@ -38,11 +38,12 @@ t 'a receipt has the same bytes, made anew each time' '
 		git_ show $(git_ for-each-ref --format="%(refname)" refs/sg/report):receipt.mp >$i.mp && same scalar.mp $i.mp || return 1
 	done
 '
-for type in layer lora phi block dora ia3 sparse full; do
+for type in layer lora phi block dora ia3 sparse full wide tt; do
 	case $type in
 	lora) more='--rank 2' ;;
 	phi) more='--set rank=3 --sites *.attn.*' ;;
 	block) more='--set width=8' ;;
+	wide) more='--set width=8' ;;
 	dora) more='--rank 2' ;;
 	sparse) more='--set count=40' ;;
 	*) more= ;;

@@ -73,13 +73,14 @@ t 'blocks of every activation, and with a factor that trains' '
 '
 t 'the controls: the same loop on the same tokens, from the same loss' '
 	: >first &&
-	for i in "lora --rank 2" "dora --rank 2" ia3 "sparse --set count=50" "sparse --set count=50 --set score=random" full head "head --rank 4"; do
+	for i in "lora --rank 2" "dora --rank 2" ia3 "sparse --set count=50" "sparse --set count=50 --set score=random" full head "head --rank 4" "tt --set bond=2" "tt --set cores=3" "wide --set width=9"; do
 		sg train --type $i $fast >out && sed "s/.*: loss \([0-9.]*\) -> .*/\1/" out >>first || return 1
-	done && is "$(sort -u first | wc -l)" 1 && is "$(wc -l <first)" 8 &&
+	done && is "$(sort -u first | wc -l)" 1 && is "$(wc -l <first)" 11 &&
 	fails_with 1 sg train --type sparse --set count=0 $fast 2>err && fails_with 129 sg train --type sparse --set score=luck $fast &&
 	fails_with 129 sg train --type ia3 --set side=up $fast 2>err && grep -q "auto, in or out" err &&
 	fails_with 1 sg train --type dora --rank 1000 $fast && fails_with 129 sg train --type full --set bias=2 $fast &&
-	fails_with 1 sg train --type head --sites "*.mlp.up" $fast
+	fails_with 1 sg train --type head --sites "*.mlp.up" $fast && fails_with 1 sg train --type tt --set cores=5 $fast &&
+	fails_with 1 sg train --type wide --sites "*.mlp.up" $fast && fails_with 1 sg train --type wide --set width=0 $fast
 '
 t 'a graft inside another requires it, the others come before' '
 	first=$(git_ log --format="%(trailers:key=Sg-Graft,valueonly)" --grep "^accept first" main | cut -c8-23) &&
@@ -93,7 +94,7 @@ t 'phi from data: the same bits however it is cut' '
 	sg show $id >out && grep -q "effective_rank" out
 '
 t '--list-types' '
-	sg train --list-types >out && for i in lora phi block layer ia3 dora sparse full head; do grep -q "^$i: " out || return 1; done &&
+	sg train --list-types >out && for i in lora phi block layer ia3 dora sparse full head wide tt; do grep -q "^$i: " out || return 1; done &&
 	grep -q "^  rank=8 " out
 '
 t 'what is wrong is said once, and nothing changes' '

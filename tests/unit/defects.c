@@ -210,3 +210,50 @@ TEST(defect_23_places_of_a_square_map_keep_their_axes_and_ties_have_one_answer)
 	CHECK(!memcmp(sg_part_data(&r.g->part[0], 0) + 3, cols, sizeof(cols)));
 	rig_release(&r);
 }
+
+/* The axes of the contracted cores were not put in order, so that a train of bond chi was a
+ * map of rank chi. Here a bond of 1 already reaches full rank, and every bond does. */
+TEST(defect_07_a_tensor_train_has_the_rank_of_an_operator)
+{
+	static const char *const hyper[] = { "cores=2 bond=1", "cores=2 bond=2", "cores=2 bond=4", "cores=3 bond=2" };
+
+	for (size_t h = 0; h < SG_LEN(hyper); h++) {
+		size_t n = 16, rank = 0;
+		double a[16 * 16];
+		float *dw;
+		struct rig r;
+
+		PASS(defect_rig(&r));
+		PASS(rig_grow(&r, "tt", "layers.1.attn.q", hyper[h], false));
+		rig_shake(r.g);
+		PASS(SG_NEW(dw, n * n));
+		PASS(r.g->type->delta(&r.g->part[0], dw));
+		for (size_t i = 0; i < n * n; i++)
+			a[i] = (double)dw[i];
+		for (size_t c = 0; c < n; c++) {	/* elimination: rows with a pivot */
+			size_t best = rank;
+
+			for (size_t i = rank; i < n; i++)
+				if (fabs(a[i * n + c]) > fabs(a[best * n + c]))
+					best = i;
+			if (rank == n || fabs(a[best * n + c]) < 1e-7)
+				continue;
+			for (size_t j = 0; j < n; j++) {
+				double t = a[rank * n + j];
+
+				a[rank * n + j] = a[best * n + j];
+				a[best * n + j] = t;
+			}
+			for (size_t i = rank + 1; i < n; i++) {
+				double f = a[i * n + c] / a[rank * n + c];
+
+				for (size_t j = c; j < n; j++)
+					a[i * n + j] -= f * a[rank * n + j];
+			}
+			rank++;
+		}
+		CHECK(rank == n);
+		free(dw);
+		rig_release(&r);
+	}
+}

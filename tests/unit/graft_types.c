@@ -270,3 +270,158 @@ TEST(types_that_need_a_weight_refuse_to_stand_without)
 	PASS(rig_grow(&r, "sparse", "head", "count=3 score=random", false));
 	rig_release(&r);
 }
+
+/* --- wide ------------------------------------------------------------------------- */
+
+/* The law itself: an MLP with the units behind its own computes what MLP and graft do. */
+TEST(wide_is_the_mlp_with_more_rows_and_columns)
+{
+	static const char *const archs[] = { "llama", "gpt2", "opt" };	/* gated, and not */
+
+	for (size_t a = 0; a < SG_LEN(archs); a++) {
+		float beside[RIG_ROWS], within[RIG_ROWS];
+		float *joined[2][SG_LINEARS] = { { NULL } }, *bias[2] = { NULL };
+		struct rig r;
+
+		PASS(on(&r, archs[a]));
+		PASS(rig_grow(&r, "wide", "*.mlp", "width=5", false));
+		rig_shake(r.g);
+		PASS(rig_losses(beside, &r));
+		for (size_t k = 0; k < r.g->n; k++) {
+			struct sg_part *p = &r.g->part[k];
+			struct sg_block *b = p->at.block;
+
+			for (int i = SG_GATE; i <= SG_DOWN; i++) {
+				struct sg_linear *l = &b->lin[i];
+				const struct sg_tensor *t = p->g->type->wider(p, i);
+				size_t rows = l->out + (i == SG_DOWN ? 0 : 5), cols = l->in + (i == SG_DOWN ? 5 : 0);
+				struct sg_part own = { .g = r.g, .site = p->site, .at = { .lin = l } };
+				float *w, *v;
+
+				CHECK(!t == !l->out);
+				if (!t)
+					continue;
+				PASS(sg_part_weight(&w, &own));
+				PASS(SG_NEW(v, rows * cols));
+				for (size_t n = 0; n < rows * cols; n++) {
+					size_t y = n / cols, x = n % cols, ty = i == SG_DOWN ? y : y - l->out;
+
+					v[n] = y < l->out && x < l->in ? w[y * l->in + x] :
+					       sg_slab_ptr(&r.g->params, t)[ty * t->shape[1] + (i == SG_DOWN ? x - l->in : x)];
+				}
+				free(w);
+				l->w = (struct sg_mat){ .data = v, .dtype = SG_F32, .rows = rows, .cols = cols };
+				joined[k][i] = v;
+				if (i == SG_UP && l->bias.v) {
+					PASS(SG_NEW(bias[k], rows));
+					memcpy(bias[k], l->bias.v, l->out * sizeof(float));
+					l->bias.v = bias[k];
+				}
+				l->out = rows;
+				l->in = cols;
+			}
+			b->ffn += 5;
+			b->mlp = NULL;
+		}
+		PASS(rig_losses(within, &r));
+		CHECK(rig_apart(beside, within) < 1e-5);
+		for (int k = 0; k < 2; k++) {
+			for (int i = 0; i < SG_LINEARS; i++)
+				free(joined[k][i]);
+			free(bias[k]);
+		}
+		rig_release(&r);
+	}
+}
+
+/* --- tt --------------------------------------------------------------------------- */
+
+/* Rank by elimination with full pivots, in double precision. */
+static size_t rank_of(const float *m, size_t rows, size_t cols)
+{
+	double *a = calloc(rows * cols, sizeof(*a)), first = 0;
+	size_t rank = 0;
+
+	for (size_t i = 0; i < rows * cols; i++)
+		a[i] = (double)m[i];
+	while (rank < rows && rank < cols) {
+		size_t y = rank, x = rank;
+		double best;
+
+		for (size_t i = rank; i < rows; i++)
+			for (size_t j = rank; j < cols; j++)
+				if (fabs(a[i * cols + j]) > fabs(a[y * cols + x])) {
+					y = i;
+					x = j;
+				}
+		best = a[y * cols + x];
+		first = rank ? first : fabs(best);
+		if (fabs(best) <= 1e-5 * first)		/* the numbers were rounded to single precision */
+			break;
+		for (size_t j = 0; j < cols; j++) {
+			double t = a[rank * cols + j];
+
+			a[rank * cols + j] = a[y * cols + j];
+			a[y * cols + j] = t;
+		}
+		for (size_t i = 0; i < rows; i++) {
+			double t = a[i * cols + rank];
+
+			a[i * cols + rank] = a[i * cols + x];
+			a[i * cols + x] = t;
+		}
+		for (size_t i = rank + 1; i < rows; i++) {
+			double c = a[i * cols + rank] / best;
+
+			for (size_t j = rank; j < cols; j++)
+				a[i * cols + j] -= c * a[rank * cols + j];
+		}
+		rank++;
+	}
+	free(a);
+	return rank;
+}
+
+TEST(tt_of_bond_one_is_the_kronecker_product_of_its_cores)
+{
+	struct sg_part *p;
+	struct rig r;
+	float *dw;
+
+	PASS(on(&r, "llama"));
+	PASS(rig_grow(&r, "tt", "layers.0.mlp.up", "cores=3 bond=1", false));	/* 20 x 16: 2 2 5, 4 2 2 */
+	rig_shake(r.g);
+	p = &r.g->part[0];
+	PASS(SG_NEW(dw, p->at.out * p->at.in));
+	PASS(r.g->type->delta(p, dw));
+	for (size_t o = 0; o < p->at.out; o++)
+		for (size_t i = 0; i < p->at.in; i++) {
+			size_t y = o, x = i;
+			double want = 1;
+
+			for (size_t k = 3; k-- > 0; ) {
+				size_t rows = p->t[k]->shape[0], cols = p->t[k]->shape[1];
+
+				want *= (double)sg_part_data(p, k)[y % rows * cols + x % cols];
+				y /= rows;
+				x /= cols;
+			}
+			CHECK(y == 0 && x == 0 && fabs(want - (double)dw[o * p->at.in + i]) < 1e-6);
+		}
+	CHECK(rank_of(dw, p->at.out, p->at.in) == 16);	/* a product of full ranks */
+	free(dw);
+	rig_release(&r);
+}
+
+TEST(tt_splits_a_prime_and_bonds_no_more_than_is_there)
+{
+	struct rig r;
+	struct sg_part *p;
+
+	PASS(on(&r, "llama"));
+	PASS(rig_grow(&r, "tt", "layers.0.attn.q", "cores=2 bond=1000", true));	/* 16 x 16: 4 4, 4 4 */
+	p = &r.g->part[0];
+	CHECK(p->t[0]->shape[0] == 4 && p->t[0]->shape[1] == 4 * 16 && p->t[1]->shape[0] == 4 * 16 && p->t[1]->shape[1] == 4);
+	CHECK(gradient(&r, 4e-3f) <= 1e-2);
+	rig_release(&r);
+}
