@@ -17,10 +17,10 @@ t 'the same composition gives the same bytes' '
 	sg export -q --format hf again && same out/model.safetensors again/model.safetensors && same out/config.json again/config.json
 '
 t 'a candidate on top is what it will be when it is accepted' '
-	cp -r .sg was && sg train -q --name next --type lora --rank 2 $fast && sg export -q --format hf --cand next cand && sg accept -q next && sg export -q --format hf then &&
+	cp -r .sg kept && sg train -q --name next --type lora --rank 2 $fast && sg export -q --format hf --cand next cand && sg accept -q next && sg export -q --format hf then &&
 	same cand/model.safetensors then/model.safetensors && fails_with 129 sg export --format peft --cand next no
 	rc=$?
-	rm -rf .sg && mv was .sg && return $rc
+	rm -rf .sg && mv kept .sg && return $rc
 '
 t 'another type of numbers' '
 	sg export --format hf --dtype BF16 half >log && grep -q " BF16 " log &&
