@@ -70,16 +70,16 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
 	struct sg_shared s = { 0 };
 	char *dir = NULL;
-	int rc;
+	int rc, no;
 
 	SG_TRY(sg_cmd_args(argc, 1, 2));
-	SG_TRY(sg_share_clone(&s, &dir, argv[0], argc > 1 ? argv[1] : NULL, candidates, use_links, &ctx->progress));
+	SG_TRY(no = sg_share_clone(&s, &dir, argv[0], argc > 1 ? argv[1] : NULL, candidates, use_links, &ctx->progress));
 	rc = ctx->json ? print_json(&s, dir) : 0;
 	if (!ctx->json)
 		print(ctx, &s, dir);
 	sg_shared_release(&s);
 	free(dir);
-	return rc;
+	return rc < 0 ? rc : no;
 }
 
 const struct sg_cmd sg_cmd_clone = {

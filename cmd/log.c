@@ -5,13 +5,14 @@
  */
 #include "cmd/look.h"
 
-static bool oneline, graph, stat, all, first_parent;
+static bool oneline, graph, stat, all, first_parent, signatures;
 static int64_t max_count;
 
 static const struct sg_opt opts[] = {
 	{ 0, "oneline", SG_OPT_FLAG, &oneline, NULL, "one line a commit", 0, 0 },
 	{ 0, "graph", SG_OPT_FLAG, &graph, NULL, "draw candidates and merges beside the line", 0, 0 },
 	{ 0, "stat", SG_OPT_FLAG, &stat, NULL, "show what each graft gained for its size", 0, 0 },
+	{ 0, "show-signature", SG_OPT_FLAG, &signatures, NULL, "check signatures, and show whose they are", 0, 0 },
 	{ 'n', "max-count", SG_OPT_INT, &max_count, "<n>", "at most so many commits", 1, INT64_MAX },
 	{ 0, "all", SG_OPT_FLAG, &all, NULL, "begin at every branch, tag and candidate", 0, 0 },
 	{ 0, "first-parent", SG_OPT_FLAG, &first_parent, NULL, "the line alone, without what was merged into it", 0, 0 },
@@ -199,7 +200,8 @@ static int show(void *arg, const struct sg_step *s)
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
-	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .max = (uint64_t)max_count };
+	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .max = (uint64_t)max_count,
+				 .signatures = signatures };
 
 	SG_TRY(sg_cmd_args(argc, 0, 1));
 	o.rev = argc ? argv[0] : NULL;
@@ -213,6 +215,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 }
 
 const struct sg_cmd sg_cmd_log = {
-	.name = "log", .group = "look", .args = "[--oneline] [--graph] [--stat] [-n <n>] [--all] [--first-parent] [<rev>]",
+	.name = "log", .group = "look",
+	.args = "[--oneline] [--graph] [--stat] [--show-signature] [-n <n>] [--all] [--first-parent] [<rev>]",
 	.brief = "List the steps of growth.", .opts = opts, .flags = SG_CMD_REPO | SG_CMD_PAGER, .run = run,
 };

@@ -155,6 +155,10 @@ void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat)
 	sg_look_put(w, "email", s->email);
 	sg_json_put_i64(w, "time", s->time);
 	sg_json_put_bool(w, "signature", s->has_signature);
+	if (s->signature) {
+		sg_json_put_str(w, "signed", s->signature);
+		sg_look_put(w, "signer", s->signer);
+	}
 	sg_look_put_id(w, "base", s->base);
 	sg_look_put_id(w, "state", s->state);
 	sg_look_put_id(w, "prev_state", s->prev);
@@ -290,10 +294,25 @@ static void print_grafts(const char *title, const struct sg_graft_info *g, size_
 	}
 }
 
+static void print_signature(const struct sg_step *s, FILE *to)
+{
+	bool good = s->signature && !strcmp(s->signature, "good");
+
+	if (!s->signature || !strcmp(s->signature, "none"))
+		return;
+	fputs("\nSigned: ", to);
+	dyed(to, good ? SG_GREEN : !strcmp(s->signature, "bad") ? SG_RED : SG_YELLOW, s->signature);
+	if (good)
+		fprintf(to, ", by %s", sg_print_safe(s->signer));
+	else
+		fprintf(to, ": %s", sg_print_safe(s->signature_text));
+}
+
 int sg_look_step(const struct sg_step *s, bool stat, FILE *to)
 {
 	fprintf(to, "%scommit %s%s", sg_print_color(SG_YELLOW), s->commit, sg_print_color(SG_PLAIN));
 	print_refs(s, to);
+	print_signature(s, to);
 	fprintf(to, "\nAuthor: %s <%s>\nDate:   %s\n\n    ", sg_print_safe(s->author), sg_print_safe(s->email),
 		sg_print_time(s->time));
 	dyed(to, op_color(s->op), sg_print_safe(s->subject));

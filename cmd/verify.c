@@ -88,6 +88,13 @@ static int put_commit(void *arg, const struct sg_verified *v)
 	sg_jsonw_end(w, ']');
 	sg_json_put_str(w, "commit", v->commit);
 	put_text(w, "op", v->op);
+	sg_json_put_str(w, "signature", v->signature);
+	if (v->signer) {
+		put_text(w, "signer", v->signer);
+	} else {
+		sg_jsonw_key(w, "signer");
+		sg_jsonw_null(w);
+	}
 	sg_json_put_str(w, "state", *v->state ? v->state : NULL);
 	put_text(w, "subject", v->subject);
 	sg_jsonw_end(w, '}');

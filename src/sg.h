@@ -285,6 +285,9 @@ struct sg_step {
 	char *author, *email;
 	int64_t time;
 	bool has_signature;
+	const char *signature;		/* "good", "unknown", "bad", "none"; NULL: not asked for */
+	char *signer;			/* who, or of one who is not known the key; NULL: nobody */
+	char *signature_text;		/* what is wrong with it; NULL: nothing */
 	char state[SG_SHA256_HEX], prev[SG_SHA256_HEX], base[SG_SHA256_HEX];	/* "": not said */
 	struct sg_graft_info *graft;	/* that it is about */
 	size_t n;
@@ -300,6 +303,7 @@ struct sg_log_opts {
 	bool parents;			/* every parent, candidates too; else the line with what was merged */
 	bool first_parent;		/* the line alone */
 	uint64_t max;			/* 0: no limit */
+	bool signatures;		/* check them */
 };
 /* Children before parents, newer first. fn: 0 goes on, positive stops, negative
  * fails; the step is borrowed for the call. */
@@ -682,8 +686,10 @@ struct sg_push_opts {
 int sg_share_push(struct sg_shared *out, struct sg_repo *r, const struct sg_push_opts *o,
 		  const struct sg_progress *progress);
 /* Branches to refs/remotes/<remote>/ and tags; candidates: also those that wait
- * over there, taken up here when they are unknown here. */
-int sg_share_fetch(struct sg_shared *out, struct sg_repo *r, const char *remote, bool candidates, bool prune,
+ * over there, taken up here when they are unknown here. 1 when something was refused: a
+ * tag that differs, a protected branch that went back (accept: it may) or has commits
+ * that are not signed as its policy wants it; those are stored all the same. */
+int sg_share_fetch(struct sg_shared *out, struct sg_repo *r, const char *remote, bool candidates, bool prune, bool accept,
 		   const struct sg_progress *progress);
 /* Fetch, then move the current branch forward. 1 when it cannot: both sides grew. */
 int sg_share_pull(struct sg_shared *out, struct sg_repo *r, const char *remote, const char *branch,
@@ -708,6 +714,8 @@ struct sg_check {
 struct sg_verified {
 	char commit[SG_COMMIT_HEX], state[SG_SHA256_HEX];
 	char *op, *subject;		/* op "": the commit says none */
+	const char *signature;		/* "good", "unknown" (by nobody who is known), "bad", "none"; NULL: not read */
+	char *signer;			/* who, or of one who is not known the key; NULL: nobody */
 	struct sg_check *check;
 	size_t n, cap;
 	size_t proven, differs, open;

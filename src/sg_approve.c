@@ -84,8 +84,8 @@ static int add(struct sg_approvals *l, struct sg_repo *r, const struct sg_buf *t
 	SG_TRY(sg_trust_signed_bytes(&s, r, sig, SG_SIG_APPROVAL, text->data, text->len, policy, 0));
 	signer = s.how == SG_SIG_GOOD && s.by_policy ? sg_trust_signer(policy, &s.key) : NULL;
 	if (!signer) {
-		if (bad)
-			snprintf(bad, 300, "%s", *s.text ? s.text : "it is by nobody whom the policy names");
+		if (bad && *bad != '!')
+			snprintf(bad, 300, "%c%.290s", s.how == SG_SIG_BAD || s.how == SG_SIG_NONE ? '!' : '?', s.text);
 		return 0;
 	}
 	for (size_t i = 0; i < l->n; i++)
@@ -191,6 +191,8 @@ int sg_approvals_stored(struct sg_approvals *out, struct sg_repo *r, const struc
 	}
 	sg_tree_list_release(&files);
 	sg_buf_release(&text);
+	if (rc >= 0 && l.n)
+		qsort(l.a, l.n, sizeof(*l.a), by_name);
 	if (rc < 0)
 		sg_approvals_release(&l);
 	else

@@ -4,6 +4,7 @@
  * when they have the hash that a manifest names.
  */
 #include "sg_share.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/overlap.h"
@@ -156,7 +157,7 @@ static int tell(struct sg_shared *s, struct sg_repo *r, const struct sg_fetch *f
 	return 0;
 }
 
-static int fetch(struct sg_shared *s, struct sg_repo *r, const char *remote, bool candidates, bool prune,
+static int fetch(struct sg_shared *s, struct sg_repo *r, const char *remote, bool candidates, bool prune, bool accept,
 		 const struct sg_progress *progress)
 {
 	unsigned flags = (candidates ? SG_FETCH_SG : 0) | (prune ? SG_FETCH_PRUNE : 0);
@@ -169,6 +170,8 @@ static int fetch(struct sg_shared *s, struct sg_repo *r, const char *remote, boo
 		rc = tell(s, r, &f);
 	if (rc >= 0 && candidates)
 		rc = adopt(s, r, remote);
+	if (rc >= 0)
+		rc = sg_seen_update(s, r, remote, accept);
 	sg_fetch_release(&f);
 	return rc;
 }
@@ -196,14 +199,14 @@ static int need_name(struct sg_repo *r, const char *remote)
 	return rc < 0 || found ? rc : sg_fail(SG_E_NOTFOUND, "there is no remote '%s'; 'sg remote add' makes one", remote);
 }
 
-int sg_share_fetch(struct sg_shared *out, struct sg_repo *r, const char *remote, bool candidates, bool prune,
+int sg_share_fetch(struct sg_shared *out, struct sg_repo *r, const char *remote, bool candidates, bool prune, bool accept,
 		   const struct sg_progress *progress)
 {
 	struct sg_shared s = { 0 };
 
 	remote = remote ? remote : "origin";
 	SG_TRY(need_name(r, remote));
-	return finish(out, &s, fetch(&s, r, remote, candidates, prune, progress));
+	return finish(out, &s, fetch(&s, r, remote, candidates, prune, accept, progress));
 }
 
 /* --- pull ------------------------------------------------------------------------- */
@@ -243,6 +246,13 @@ static int forward(struct sg_shared *s, struct sg_repo *r, const char *head, con
 		return sg_shared_add(s, there, head, &old, &now, SG_SHARE_REFUSED, text);
 	}
 	SG_TRY(is_registry(r, &now));
+	if (!strncmp(head, "refs/heads/", 11)) {
+		int rc2 = sg_trust_line(r, head + 11, sg_oid_is_zero(&old) ? NULL : &old, &now);
+
+		if (rc2 == -SG_E_REFUSED)
+			return sg_shared_add(s, there, head, &old, &now, SG_SHARE_REFUSED, sg_error_message());
+		SG_TRY(rc2);
+	}
 	SG_TRY(sg_ref_set(r->reg, head, &now, &old, "pull"));
 	return sg_shared_add(s, there, head, &old, &now, sg_oid_is_zero(&old) ? SG_SHARE_NEW : SG_SHARE_MOVED, NULL);
 }
@@ -259,7 +269,7 @@ int sg_share_pull(struct sg_shared *out, struct sg_repo *r, const char *remote, 
 	if (rc >= 0)
 		rc = sg_head_get(&head, r->reg);
 	if (rc >= 0)
-		rc = fetch(&s, r, remote, false, false, progress);
+		rc = fetch(&s, r, remote, false, false, false, progress);
 	if (rc >= 0) {
 		if (!branch && !strncmp(head, "refs/heads/", 11))
 			branch = head + 11;
@@ -448,6 +458,7 @@ static int settle(struct sg_shared *s, struct sg_repo *r, const char *url, bool 
 	SG_TRY(sg_fail_in(is_registry(r, &head), "'%s' cannot be used as a registry", url));
 	SG_TRY(sg_shared_remote(s, r, "origin"));
 	SG_TRY(tell_branches(s, r));
+	SG_TRY(sg_seen_update(s, r, "origin", false));
 	SG_TRY(bring_tokens(s, r, s->url));
 	return candidates ? adopt(s, r, "origin") : 0;
 }
@@ -509,6 +520,7 @@ int sg_share_clone(struct sg_shared *out, char **made, const char *url, const ch
 	} else {
 		*out = s;
 		*made = name;
+		rc = s.refused > 0;
 	}
 	free(path);
 	return rc;

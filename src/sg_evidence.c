@@ -361,6 +361,8 @@ int sg_prove_effect(struct sg_prover *p, const char *receipt, const char *json, 
 		rc = check_effect_words(p, &r, sha, json, subject);
 	if (rc >= 0)
 		rc = check_receipt(p, &r, subject);
+	if (rc >= 0)
+		rc = sg_prove_receipt_signature(p, receipt, subject);
 	sg_receipt_release(&r);
 	return rc;
 }
@@ -413,6 +415,8 @@ static int check_accept(struct sg_prover *p, const struct sg_graft *g, const str
 			rc = check_words(p, &r, sha, g->id);
 		if (rc >= 0)
 			rc = check_receipt(p, &r, g->id);
+		if (rc >= 0)
+			rc = sg_prove_receipt_signature(p, path, g->id);
 	}
 	sg_receipt_release(&r);
 	return rc;
@@ -479,6 +483,8 @@ int sg_prove_graft(struct sg_prover *p, const char *id16)
 		if (rc >= 0)
 			rc = check_accept(p, g, &facts);
 	}
+	if (rc >= 0)
+		rc = sg_prove_approvals(p, g->id);
 	sg_graft_free(g);
 	return rc;
 }

@@ -4,6 +4,7 @@
  * is left out, so that no message of anybody can keep a history from being read.
  */
 #include "sg_look.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -328,6 +329,8 @@ void sg_step_release(struct sg_step *s)
 	free(s->body);
 	free(s->author);
 	free(s->email);
+	free(s->signer);
+	free(s->signature_text);
 	free(s->gate);
 	*s = (struct sg_step){ 0 };
 }
@@ -379,6 +382,26 @@ static int add_refs(struct sg_step *s, const struct labels *l, const struct sg_o
 	return 0;
 }
 
+/* Whose it is by the policy in force, its parent's; the first signer's is in its own. */
+static int fill_signature(struct sg_step *s, struct sg_repo *r, const struct sg_commit *c)
+{
+	struct sg_policy t = { 0 };
+	struct sg_signed by = { 0 };
+	int rc = 0;
+
+	for (int own = 0; own < 2 && !t.n_signers && rc != -SG_E_NOMEM; own++) {
+		sg_policy_release(&t);
+		rc = sg_trust_policy(&t, r, own ? &c->id : c->n_parents ? &c->parent[0] : NULL);
+	}
+	rc = rc == -SG_E_NOMEM ? rc : sg_trust_signed(&by, r, &c->id, &t);
+	sg_policy_release(&t);
+	SG_TRY(rc);
+	s->signature = sg_sig_name(by.how);
+	if (*by.who || *by.print)
+		SG_TRY((s->signer = sg_strdup(*by.who ? by.who : by.print)) ? 0 : -SG_E_NOMEM);
+	return !*by.text || (s->signature_text = sg_strdup(by.text)) ? 0 : -SG_E_NOMEM;
+}
+
 static int fill(struct sg_step *out, struct sg_repo *r, const struct labels *l, const struct sg_commit *c)
 {
 	struct sg_step s = { .time = c->author.time, .has_signature = c->signature != NULL };
@@ -416,6 +439,8 @@ int sg_step_read(struct sg_step *out, struct sg_repo *r, const char *rev)
 	rc = label_all(&l, r);
 	if (rc >= 0)
 		rc = fill(out, r, &l, &c);
+	if (rc >= 0 && (rc = fill_signature(out, r, &c)) < 0)
+		sg_step_release(out);
 	labels_release(&l);
 	sg_commit_release(&c);
 	return rc;
@@ -427,6 +452,7 @@ struct walk {
 	struct sg_repo *r;
 	struct labels labels;
 	uint64_t left;
+	bool signatures;
 	int (*fn)(void *arg, const struct sg_step *s);
 	void *arg;
 };
@@ -438,7 +464,9 @@ static int visit(void *arg, const struct sg_commit *c)
 	int rc;
 
 	SG_TRY(fill(&s, w->r, &w->labels, c));
-	rc = w->fn(w->arg, &s);
+	rc = w->signatures ? fill_signature(&s, w->r, c) : 0;
+	if (rc >= 0)
+		rc = w->fn(w->arg, &s);
 	sg_step_release(&s);
 	return rc ? rc : --w->left == 0;
 }
@@ -494,7 +522,8 @@ static int start_range(struct starts *from, struct starts *hide, struct sg_repo 
 
 int sg_log(struct sg_repo *r, const struct sg_log_opts *o, int (*fn)(void *arg, const struct sg_step *s), void *arg)
 {
-	struct walk w = { .r = r, .left = o->max ? o->max : UINT64_MAX, .fn = fn, .arg = arg };
+	struct walk w = { .r = r, .left = o->max ? o->max : UINT64_MAX, .signatures = o->signatures, .fn = fn,
+			  .arg = arg };
 	struct starts from = { 0 }, hide = { 0 };
 	unsigned flags = o->first_parent ? SG_WALK_FIRST_PARENT : o->parents || o->all ? 0 : SG_WALK_LINE;
 	int rc = label_all(&w.labels, r);

@@ -4,6 +4,7 @@
  * that what somebody else put there meanwhile stays.
  */
 #include "sg_share.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "registry/remote.h"
@@ -62,7 +63,8 @@ int sg_share_add(struct sg_repo *r, const char *name, const char *url)
 
 int sg_share_remove(struct sg_repo *r, const char *name)
 {
-	return sg_remote_remove(r->reg, name);
+	SG_TRY(sg_remote_remove(r->reg, name));
+	return sg_seen_forget(r, name);
 }
 
 /* --- answers ------------------------------------------------------------------ */
@@ -438,10 +440,41 @@ static enum sg_share_what what_of(struct sg_repo *r, const struct sg_push *p, co
 	return SG_SHARE_MOVED;
 }
 
+/* What may not stand on a protected branch here is not brought to one over there. */
+static int drop_untrusted(struct sg_shared *out, struct list *l)
+{
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct item *it = &l->it[i];
+		struct sg_oid seen;
+		bool known, bad = false;
+
+		if (rc >= 0 && it->from && !strncmp(it->to, "refs/heads/", 11)) {
+			known = last_seen(&seen, l, it->to) >= 0 && sg_object_exists(l->r->reg, &seen);
+			rc = sg_trust_line(l->r, it->to + 11, known ? &seen : NULL, &it->src);
+			bad = rc == -SG_E_REFUSED;
+		}
+		if (bad)
+			rc = sg_shared_add(out, it->from, it->to, &it->old, &it->src, SG_SHARE_REFUSED, sg_error_message());
+		if (bad) {
+			free(it->from);
+			free(it->to);
+		} else {
+			l->it[n++] = *it;
+		}
+	}
+	l->n = n;
+	return rc;
+}
+
 static int push(struct sg_shared *out, struct list *l, const struct sg_progress *progress)
 {
 	struct sg_push *p;
 	int rc;
+
+	SG_TRY(drop_untrusted(out, l));
 
 	SG_TRY(SG_NEW(p, SG_MAX(l->n, (size_t)1)));
 	for (size_t i = 0; i < l->n; i++)

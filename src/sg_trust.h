@@ -40,6 +40,10 @@ int sg_trust_line(struct sg_repo *r, const char *branch, const struct sg_oid *fr
  * wants it? ref: a full name; only branches are asked. */
 int sg_trust_ready(struct sg_repo *r, const char *ref, const struct sg_oid *head);
 
+/* What is remembered of remotes (sg_seen.c) against their branches as last fetched: fn
+ * hears of each ("origin/main"), rc 0 or REFUSED, with a text. */
+int sg_seen_check(struct sg_repo *r, int (*fn)(void *arg, const char *ref, int rc, const char *text), void *arg);
+
 /* --- approvals (sg_approve.c) ------------------------------------------------ */
 
 /* What an approver signs, canonical JSON: the receipt by its hash, and what it is about. */
@@ -48,8 +52,8 @@ struct sg_approval { char *who; char key16[17]; struct sg_buf sig; bool required
 struct sg_approvals { struct sg_approval *a; size_t n, cap; };
 /* Of this receipt, by signers of the policy, each once: from refs/sg/approve/... */
 int sg_approvals_waiting(struct sg_approvals *out, struct sg_repo *r, const struct sg_receipt *p, const struct sg_policy *policy);
-/* ... or from the folder of a graft in a commit. bad: text on one that is none of
- * those, 300 bytes, may be NULL. */
+/* ... or from the folder of a graft in a commit. bad: 300 bytes, may be NULL: '!'
+ * and why, when one is no signature of it; '?' when one is by nobody of the policy. */
 int sg_approvals_stored(struct sg_approvals *out, struct sg_repo *r, const struct sg_oid *commit, const char *id16,
 			const struct sg_policy *policy, char bad[300]);
 void sg_approvals_release(struct sg_approvals *a);

@@ -64,6 +64,7 @@ static void verified_release(struct sg_verified *v)
 	free(v->check);
 	free(v->op);
 	free(v->subject);
+	free(v->signer);
 	*v = (struct sg_verified){ 0 };
 }
 
@@ -553,7 +554,8 @@ static int begin(struct sg_prover *p)
 	return rc;
 }
 
-static int check_commit(struct sg_prover *p, const struct sg_commit *c)
+/* last: the tip, with which the registry's refs are told of too. */
+static int check_commit(struct sg_prover *p, const struct sg_commit *c, bool last)
 {
 	int rc;
 
@@ -565,10 +567,14 @@ static int check_commit(struct sg_prover *p, const struct sg_commit *c)
 	SG_TRY(open_now(p));
 	rc = check_changes(p);
 	if (rc >= 0)
+		rc = sg_prove_trust(p);
+	if (rc >= 0)
 		rc = check_content(p);
 	/* a tree or a file that cannot be read at all */
 	if (rc < 0)
 		SG_TRY(sg_prove(p, rc, "object", "", ""));
+	if (last)
+		SG_TRY(sg_prove_refs(p));
 	p->total->commits++;
 	p->total->proven += p->v.proven;
 	p->total->differs += p->v.differs;
@@ -576,7 +582,8 @@ static int check_commit(struct sg_prover *p, const struct sg_commit *c)
 	return 0;
 }
 
-struct line { struct sg_oid *oid; size_t n, cap; struct sg_registry *reg; unsigned depth; };
+struct stop { struct sg_oid oid; bool nested; };
+struct line { struct stop *stop; size_t n, cap; struct sg_registry *reg; unsigned depth; };
 
 static int collect(struct line *l, const struct sg_oid *from, const struct sg_oid *hide);
 
@@ -599,8 +606,8 @@ static int collect_one(void *arg, const struct sg_commit *c)
 		l->depth--;
 		SG_TRY(rc);
 	}
-	SG_TRY(SG_GROW(l->oid, l->n, l->cap));
-	l->oid[l->n++] = c->id;
+	SG_TRY(SG_GROW(l->stop, l->n, l->cap));
+	l->stop[l->n++] = (struct stop){ c->id, l->depth > 0 };
 	return 0;
 }
 
@@ -620,14 +627,15 @@ static int walk(struct sg_prover *p, const struct sg_oid *from, int (*fn)(void *
 		if (sg_progress(p->progress, "verifying", i, l.n, ""))
 			rc = sg_fail(SG_E_INTERRUPTED, "interrupted");
 		if (rc >= 0)
-			rc = sg_commit_read(&c, p->r->reg, &l.oid[i]);
+			rc = sg_commit_read(&c, p->r->reg, &l.stop[i].oid);
+		p->nested = l.stop[i].nested;
 		if (rc >= 0)
-			rc = check_commit(p, &c);
+			rc = check_commit(p, &c, i + 1 == l.n);
 		if (rc >= 0)
 			rc = stop = fn(arg, &p->v);
 		sg_commit_release(&c);
 	}
-	free(l.oid);
+	free(l.stop);
 	return SG_MIN(rc, 0);
 }
 
@@ -640,7 +648,10 @@ int sg_verify(struct sg_verify_total *out, struct sg_repo *r, const struct sg_ve
 	int rc = sg_rev_parse(&from, r->reg, o->rev ? o->rev : "HEAD");
 
 	if (rc >= 0)
+		rc = sg_prove_branch(&p.branch, r, o->rev, &from);
+	if (rc >= 0)
 		rc = walk(&p, &from, fn, arg);
+	free(p.branch);
 	verified_release(&p.v);
 	if (p.has_prev)
 		sg_view_release(&p.prev);

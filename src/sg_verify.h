@@ -23,6 +23,8 @@ struct sg_prover {
 	struct sg_view prev, now;	/* compositions of its first parent and its own */
 	bool has_prev, has_now;		/* they could be read */
 	struct sg_receipt_facts came;	/* of the grafts that a merge brought in */
+	char *branch;			/* that the line is judged as, or NULL */
+	bool nested;			/* the commit came in by a merge */
 	struct sg_names bases;		/* ids whose weights were looked for */
 	struct sg_measured *measured;
 	size_t n, cap;
@@ -49,6 +51,15 @@ int sg_prove_manifest(struct sg_dataset_manifest *m, char id[SG_SHA256_HEX], str
  * a composition (reverted/..., consolidated/...) with what people read of it. */
 int sg_prove_graft(struct sg_prover *p, const char *id16);
 int sg_prove_effect(struct sg_prover *p, const char *receipt, const char *json, const char *subject);
+/* sg_attest.c: the commit's signature and whether the policy in force let it stand on
+ * its branch; the signature beside a receipt; the approvals in a graft's folder. */
+int sg_prove_trust(struct sg_prover *p);
+int sg_prove_receipt_signature(struct sg_prover *p, const char *receipt, const char *subject);
+int sg_prove_approvals(struct sg_prover *p, const char *id16);
+/* Branches of remotes against what was seen of them. */
+int sg_prove_refs(struct sg_prover *p);
+/* The branch ("main") that a revision is, or that has it; yours, NULL: none. */
+int sg_prove_branch(char **out, struct sg_repo *r, const char *rev, const struct sg_oid *tip);
 /* sg_replay.c: the losses of a receipt, measured again. */
 int sg_prove_replay(struct sg_prover *p, const struct sg_receipt *receipt, const char *subject);
 void sg_measured_release(struct sg_prover *p);

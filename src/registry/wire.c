@@ -150,9 +150,13 @@ int sg_wire_band(struct sg_wire *w, struct sg_buf *data)
 {
 	int rc, band;
 
-	SG_TRY(rc = sg_wire_read(w, data));
-	if (!rc)
-		return 0;
+	/* git says ACK once more for each thing we have that it knows from another one, such
+	 * as the parent of the first */
+	do {
+		SG_TRY(rc = sg_wire_read(w, data));
+		if (!rc)
+			return 0;
+	} while (data->len > 4 && !memcmp(data->data, "ACK ", 4));
 	band = data->len ? data->data[0] : 0;
 	if (band < 1 || band > 3)
 		return sg_fail(SG_E_CORRUPT, "'%s' sent an unknown packet", w->url);
