@@ -16,7 +16,16 @@
 #define SMALL  ((uint64_t)8 << 20)	/* packs below this are joined */
 
 enum fate { KEEP, DROP, JOIN };
-struct pack { char *base; uint64_t size; time_t mtime; struct timespec at; struct sg_oid *oid; size_t n, live; bool kept; enum fate fate; };
+struct pack {
+	char *base;
+	uint64_t size;
+	time_t mtime;
+	struct timespec at;		/* the same, to the end */
+	struct sg_oid *oid;		/* in the order of the pack */
+	size_t n, live;
+	bool kept;
+	enum fate fate;
+};
 struct loose { struct sg_oid oid; char *path; uint64_t size; time_t mtime; enum fate fate; };
 
 struct gc {
