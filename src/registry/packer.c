@@ -39,7 +39,7 @@ struct sg_packer {
 	struct sg_oidmap map;
 	unsigned char *buf;
 	size_t used;
-	uint64_t offset;		/* bytes of the pack so far, buffered ones too */
+	uint64_t offset, flushed;	/* bytes of the pack so far, buffered ones too; in the file */
 	uint32_t crc;			/* of the entry being written */
 	bool locked, failed, done, all;
 };
@@ -242,6 +242,12 @@ static int flush(struct sg_packer *p)
 {
 	if (p->used)
 		SG_TRY(sg_fd_write(p->fd, p->buf, p->used, p->tmp));
+#ifdef SYNC_FILE_RANGE_WRITE
+	/* The disk may begin: the fsync at the end then has little left to wait for. */
+	if (p->used == BUFFER)
+		(void)sync_file_range(p->fd, (off64_t)p->flushed, (off64_t)p->used, SYNC_FILE_RANGE_WRITE);
+#endif
+	p->flushed += p->used;
 	p->used = 0;
 	return 0;
 }
