@@ -173,8 +173,63 @@ static int say_ref(void *arg, const char *ref, int rc, const char *text)
 	return sg_prove_say(arg, rc < 0 ? SG_DIFFERS : SG_PROVEN, "ref", ref, "%s", text);
 }
 
+/* 1: the second is the first's child, or at least behind it. */
+static int follows(struct sg_prover *p, const struct sg_oid *old, const struct sg_oid *new)
+{
+	struct sg_commit c = { 0 };
+	bool child;
+
+	SG_TRY(sg_commit_read(&c, p->r->reg, new));
+	child = c.n_parents && sg_oid_eq(&c.parent[0], old);
+	sg_commit_release(&c);
+	return child ? 1 : sg_history_is_ancestor(p->r->reg, old, new);
+}
+
+/* A change of the branch that let go of what was on it, and which is not there again. */
+static int check_change(struct sg_prover *p, const struct sg_ref_change *e, const struct sg_oid *tip)
+{
+	char was[SG_OID_HEX], is[SG_OID_HEX];
+	int rc;
+
+	if (sg_oid_is_zero(&e->old) || !sg_object_exists(p->r->reg, &e->old) || !sg_object_exists(p->r->reg, &e->new))
+		return 0;
+	rc = follows(p, &e->old, &e->new);
+	if (!rc)
+		rc = sg_history_is_ancestor(p->r->reg, &e->old, tip);
+	if (rc)
+		return SG_MIN(rc, 0);
+	sg_oid_hex(was, &e->old);
+	sg_oid_hex(is, &e->new);
+	return sg_prove_say(p, SG_OPEN, "ref", p->branch, "it was taken back from %.10s to %.10s, says its reflog: %.200s", was, is,
+			    e->message ? e->message : "");
+}
+
+/* Our own branch, if it is protected, against what its reflog remembers. */
+static int check_reflog(struct sg_prover *p)
+{
+	char *ref = p->branch ? sg_asprintf("refs/heads/%s", p->branch) : NULL;
+	struct sg_ref_changes l = { 0 };
+	struct sg_policy t = { 0 };
+	struct sg_oid tip;
+	int rc = 0;
+
+	if (!ref || sg_ref_get(&tip, p->r->reg, ref) < 0 || !sg_oid_eq(&tip, &p->c->id) ||
+	    sg_trust_policy(&t, p->r, &tip) < 0 || !sg_policy_protects(&t, p->branch) || sg_ref_changes(&l, p->r->reg, ref) < 0)
+		goto out;
+	if (l.n && !sg_oid_eq(&l.change[0].new, &tip))
+		rc = sg_prove_say(p, SG_OPEN, "ref", p->branch, "it was moved without a word in its reflog");
+	for (size_t i = 0; rc >= 0 && i < l.n; i++)
+		rc = check_change(p, &l.change[i], &tip);
+out:
+	sg_ref_changes_release(&l);
+	sg_policy_release(&t);
+	free(ref);
+	return rc;
+}
+
 int sg_prove_refs(struct sg_prover *p)
 {
+	SG_TRY(check_reflog(p));
 	return sg_seen_check(p->r, say_ref, p);
 }
 

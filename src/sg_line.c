@@ -4,6 +4,7 @@
  * and HEAD the name of a branch.
  */
 #include "sg_repo.h"
+#include "sg_trust.h"
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -143,6 +144,14 @@ int sg_branch_make(struct sg_repo *r, const char *name, const char *rev)
 	return rc;
 }
 
+/* A protected name is given to a line only that its policy lets have it; going back is free. */
+static int check_trust(struct sg_repo *r, const char *name, const struct sg_oid *old, const struct sg_oid *to)
+{
+	int rc = sg_oid_is_zero(old) ? 0 : sg_history_is_ancestor(r->reg, to, old);
+
+	return rc ? SG_MIN(rc, 0) : sg_trust_line(r, name, sg_oid_is_zero(old) ? NULL : old, to);
+}
+
 int sg_branch_move(struct sg_repo *r, const char *name, const char *rev, bool current, char was[SG_COMMIT_HEX])
 {
 	struct sg_oid oid, old = { { 0 } };
@@ -155,6 +164,8 @@ int sg_branch_move(struct sg_repo *r, const char *name, const char *rev, bool cu
 		rc = sg_fail(SG_E_REFUSED, "'%s' is the current branch; --current moves it all the same", name);
 	if (rc >= 0 && sg_ref_get(&old, r->reg, ref) == -SG_E_NOTFOUND)
 		old = (struct sg_oid){ { 0 } };
+	if (rc >= 0)
+		rc = check_trust(r, name, &old, &oid);
 	if (rc >= 0)
 		rc = (message = sg_asprintf("branch: moved to %s", rev ? rev : "HEAD")) ? 0 : -SG_E_NOMEM;
 	if (rc >= 0)

@@ -479,6 +479,7 @@ static int merge(struct merge *m)
 		strcpy(m->info.state, m->info.prev);
 		return 0;
 	}
+	SG_TRY(sg_trust_remote(m->r, m->o->rev, &m->view[BASE].commit, &m->view[THEIRS].commit));
 	if (is_at(m, BASE, OURS) && !m->o->no_ff)
 		return forward(m);
 	if (m->o->ff_only)

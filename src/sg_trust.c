@@ -260,7 +260,14 @@ int sg_trust_commit(struct sg_repo *r, const char *branch, const struct sg_commi
 	return rc;
 }
 
-struct line { struct sg_repo *r; const char *branch; const struct sg_policy *in_force; const struct sg_oid *from; bool met; };
+struct line {
+	struct sg_repo *r;
+	const char *branch;
+	const struct sg_policy *in_force;
+	const struct sg_oid *from;
+	struct sg_oid silent;		/* the policy's blob that was last seen to have no signers */
+	bool met;
+};
 
 static int meets(void *arg, const struct sg_commit *c)
 {
@@ -270,15 +277,36 @@ static int meets(void *arg, const struct sg_commit *c)
 	return 0;
 }
 
+/* Long lines whose policy asks for nothing cost one look at a tree each commit. */
+static int is_silent(struct line *l, const struct sg_oid *commit)
+{
+	struct sg_policy t = { 0 };
+	struct sg_oid blob;
+
+	SG_TRY(object_at(&blob, l->r, commit, "policy"));
+	if (sg_oid_eq(&blob, &l->silent) && !sg_oid_is_zero(&blob))
+		return 1;
+	SG_TRY(sg_trust_policy(&t, l->r, commit));
+	if (!t.n_signers)
+		l->silent = blob;
+	sg_policy_release(&t);
+	return !sg_oid_is_zero(&blob) && sg_oid_eq(&blob, &l->silent);
+}
+
 static int check_step(void *arg, const struct sg_commit *c)
 {
 	struct line *l = arg;
-	int rc = c->n_parents ? sg_trust_commit(l->r, l->branch, c, l->in_force) : 0;
+	int rc = 0;
+
+	if (c->n_parents && !l->in_force)
+		SG_TRY(rc = is_silent(l, &c->parent[0]));
+	if (c->n_parents && !rc)
+		rc = sg_trust_commit(l->r, l->branch, c, l->in_force);
 
 	/* a line that begins anew beside a protected one */
 	if (rc >= 0 && !c->n_parents && l->in_force && sg_policy_protects(l->in_force, l->branch))
 		return sg_fail(SG_E_REFUSED, "the line of growth is another one, which begins anew");
-	return rc;
+	return SG_MIN(rc, 0);
 }
 
 int sg_trust_line(struct sg_repo *r, const char *branch, const struct sg_oid *from, const struct sg_oid *to)
@@ -301,6 +329,25 @@ int sg_trust_line(struct sg_repo *r, const char *branch, const struct sg_oid *fr
 	if (rc >= 0)
 		rc = sg_history_walk(r->reg, to, 1, from, 1, SG_WALK_FIRST_PARENT | SG_WALK_REVERSE, check_step, &l);
 	sg_policy_release(&t);
+	return rc;
+}
+
+int sg_trust_remote(struct sg_repo *r, const char *rev, const struct sg_oid *base, const struct sg_oid *theirs)
+{
+	static const char *const prefix[] = { "", "refs/", "refs/remotes/" };
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < SG_LEN(prefix); i++) {
+		char *full = sg_asprintf("%s%s", prefix[i], rev), *branch;
+		struct sg_oid oid;
+
+		if (!full)
+			return -SG_E_NOMEM;
+		branch = strncmp(full, "refs/remotes/", 13) ? NULL : strchr(full + 13, '/');
+		if (branch && sg_ref_name_ok(full) && sg_ref_get(&oid, r->reg, full) >= 0)
+			rc = sg_trust_line(r, branch + 1, base, theirs);
+		free(full);
+	}
 	return rc;
 }
 

@@ -36,6 +36,8 @@ int sg_trust_commit(struct sg_repo *r, const char *branch, const struct sg_commi
 /* May refs/heads/<branch> move from `from` (NULL: it is new) to `to`? Every commit on
  * the way is asked; REFUSED names the first that may not. */
 int sg_trust_line(struct sg_repo *r, const char *branch, const struct sg_oid *from, const struct sg_oid *to);
+/* The same when rev is what a remote has of a branch ("origin/main"), else 0. */
+int sg_trust_remote(struct sg_repo *r, const char *rev, const struct sg_oid *base, const struct sg_oid *theirs);
 /* Before work is done for a commit on top of `head`: will it be signed as the policy
  * wants it? ref: a full name; only branches are asked. */
 int sg_trust_ready(struct sg_repo *r, const char *ref, const struct sg_oid *head);

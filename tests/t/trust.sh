@@ -117,4 +117,13 @@ t 'a remote that goes back to an older line is named, until that is accepted' '
 	fails_with 1 sg fetch >out 2>&1 && grep -q "protected branch .main. was rolled back: it had reached $(echo $tip | cut -c1-10) and is at" out && fails_with 1 sg fetch >/dev/null 2>&1 && fails_with 1 sg verify >out && grep -q "differs .*ref origin/main: protected branch .main. was rolled back" out &&
 	fails_with 1 sg pull >out 2>&1 && is "$(g rev-parse main)" "$tip" && sg fetch --accept-rollback -q && sg fetch && sg verify -q && git --git-dir=../srv/.sg/registry.git update-ref refs/heads/main $tip && sg fetch -q && sg verify -q && sg remote remove origin && is "$(g for-each-ref refs/sg-seen)" ""; back
 '
+t 'a protected branch of our own that was taken back is named; so is one moved by hand' '
+	fresh && tip=$(g rev-parse main) && g update-ref -m "by night" refs/heads/main main~1 && sg verify >out && grep -q "open .*ref main: it was taken back from $(echo $tip | cut -c1-10) to .*by night" out &&
+	g update-ref refs/heads/main $tip && sg verify >out && ! grep -q "ref main" out && prev=$(g rev-parse main~1) && echo $prev >.sg/registry.git/refs/heads/main && sg verify >out && grep -q "open .*ref main: it was moved without a word" out; back
+'
+t 'a protected name is not given to an unsigned line; a merge does not take one in' '
+	fresh && was=$(g rev-parse main) && tip . && c=$(g rev-parse main) && g update-ref refs/heads/main $was && g update-ref refs/heads/free $c && g update-ref refs/remotes/o/main $c && sg checkout -q free &&
+	fails_with 1 sg branch -f main free 2>err && grep -q "it is not signed" err && is "$(g rev-parse main)" "$was" && sg checkout -q main && as ann policy set gate.quality.min-docs 201 && now=$(g rev-parse main) &&
+	fails_with 1 sg merge o/main "--sign=$HOME/ann" 2>err && grep -q "it is not signed" err && is "$(g rev-parse main)" "$now"; back
+'
 done_
