@@ -32,6 +32,39 @@ static int print_norms(const struct sg_diff *d)
 	return sg_table_print(&t, stdout);
 }
 
+static double mean(const double *v, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += v[i];
+	return n ? sum / (double)n : 0;
+}
+
+static int print_angles(const struct sg_diff *d)
+{
+	struct sg_table t;
+
+	if (!d->n_angles)
+		return 0;
+	puts("\nAngles in degrees between what two grafts write and read at a site, least and mean:");
+	sg_table_init(&t, "|graft|graft|site|>writes|>mean|>reads|>mean", false);
+	for (size_t i = 0; i < d->n_angles; i++) {
+		const struct sg_diff_angles *k = &d->angle[i];
+
+		sg_table_add(&t, " ");
+		sg_table_add(&t, "%.*s", SG_ID_SHOWN, d->graft[k->a].info.id);
+		sg_table_add(&t, "%.*s", SG_ID_SHOWN, d->graft[k->b].info.id);
+		sg_table_add(&t, "%s", k->site);
+		sg_table_add(&t, "%.1f", k->n_writes ? k->writes[0] : 90.0);
+		sg_table_add(&t, "%.1f", mean(k->writes, k->n_writes));
+		sg_table_add(&t, "%.1f", k->n_reads ? k->reads[0] : 90.0);
+		sg_table_add(&t, "%.1f", mean(k->reads, k->n_reads));
+		sg_table_row(&t);
+	}
+	return sg_table_print(&t, stdout);
+}
+
 /* Was the whole step from a to b (or back) measured as one? */
 static void print_direct(const struct sg_diff *d)
 {
@@ -58,6 +91,7 @@ static int print_text(const struct sg_ctx *ctx, const struct sg_diff *d)
 	sg_look_changes(d, true, stdout);
 	print_direct(d);
 	SG_TRY(print_norms(d));
+	SG_TRY(print_angles(d));
 	if (d->no_norms && !ctx->quiet)
 		printf("\nNo norms: %s\n", sg_print_safe(d->no_norms));
 	return 0;

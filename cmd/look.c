@@ -421,6 +421,33 @@ static void diff_graft_json(struct sg_jsonw *w, const struct sg_diff_graft *g)
 	sg_jsonw_end(w, '}');
 }
 
+static void degrees_json(struct sg_jsonw *w, const char *key, const double *v, size_t n)
+{
+	sg_jsonw_key(w, key);
+	sg_jsonw_array(w);
+	for (size_t i = 0; i < n; i++)
+		sg_jsonw_f64(w, v[i]);
+	sg_jsonw_end(w, ']');
+}
+
+static void angles_json(struct sg_jsonw *w, const struct sg_diff *d)
+{
+	sg_jsonw_key(w, "angles");
+	sg_jsonw_array(w);
+	for (size_t i = 0; i < d->n_angles; i++) {
+		const struct sg_diff_angles *k = &d->angle[i];
+
+		sg_jsonw_object(w);
+		sg_look_put(w, "site", k->site);
+		sg_json_put_str(w, "a", d->graft[k->a].info.id);
+		sg_json_put_str(w, "b", d->graft[k->b].info.id);
+		degrees_json(w, "writes", k->writes, k->n_writes);
+		degrees_json(w, "reads", k->reads, k->n_reads);
+		sg_jsonw_end(w, '}');
+	}
+	sg_jsonw_end(w, ']');
+}
+
 void sg_look_diff_json(struct sg_jsonw *w, const struct sg_diff *d)
 {
 	sg_jsonw_object(w);
@@ -442,6 +469,7 @@ void sg_look_diff_json(struct sg_jsonw *w, const struct sg_diff *d)
 	sg_jsonw_end(w, ']');
 	items_json(w, "data", d->data, d->n_data);
 	items_json(w, "policy", d->policy, d->n_policy);
+	angles_json(w, d);
 	sg_look_put(w, "no_norms", d->no_norms);
 	sg_jsonw_end(w, '}');
 }

@@ -86,6 +86,7 @@ static int graft_json(const struct sg_graft_detail *d)
 	sg_look_put_names(w, "after", &d->after);
 	sg_look_put_names(w, "replaces", &d->replaces);
 	sg_look_put_names(w, "hyperparameters", &d->hyper);
+	sg_look_put_names(w, "imported", &d->imported);
 	tensors_json(w, d);
 	SG_TRY(training_json(w, d));
 	sg_jsonw_key(w, "judged");
@@ -121,6 +122,7 @@ static void print_what(const struct sg_graft_detail *d)
 	names_line("replaces    ", &d->replaces, SG_ID_SHOWN);
 	names_line("set         ", &d->hyper, 0);
 	names_line("sites       ", &d->info.sites, 0);
+	names_line("imported    ", &d->imported, 0);
 }
 
 static int print_tensors(const struct sg_graft_detail *d)

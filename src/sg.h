@@ -370,6 +370,7 @@ struct sg_graft_detail {
 	size_t n_tensors;
 	char *manifest;			/* graft.json as stored */
 	char *recipe;			/* JSON text; NULL: it was not trained here */
+	struct sg_names imported;	/* "key=value": where it came from; empty: trained here */
 	double *curve;			/* loss of every curve_step-th step */
 	size_t n_curve;
 	uint64_t curve_step, tokens;
@@ -394,6 +395,9 @@ struct sg_diff_graft {
 	struct sg_site_norm *norm;	/* one-sided grafts of a type that has one */
 	size_t n_norms;
 };
+/* Principal angles, in degrees and least first, between what two grafts (indices of
+ * `graft`, not both common) write at one site, and between what they read there. */
+struct sg_diff_angles { char *site; size_t a, b; double *writes, *reads; size_t n_writes, n_reads; };
 struct sg_diff_item { char *name, *a, *b; };	/* NULL: not there */
 struct sg_diff {
 	char commit[2][SG_COMMIT_HEX], state[2][SG_SHA256_HEX], base[2][SG_SHA256_HEX];
@@ -403,6 +407,8 @@ struct sg_diff {
 	size_t n;
 	struct sg_diff_item *data, *policy;	/* what differs: "role id"; values in force */
 	size_t n_data, n_policy;
+	struct sg_diff_angles *angle;	/* of grafts whose change has a low rank */
+	size_t n_angles, cap_angles;
 	char *no_norms;			/* why there are none; NULL: nothing is missing */
 };
 /* a, b: revisions, or grafts that wait on a ref (then: as trained). */

@@ -2,10 +2,16 @@
 #include "sg_look.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "graft/span.h"
 #include <math.h>
+
+/* What a graft writes and reads at a site. */
+struct spanned { size_t graft; char *site; struct sg_span writes, reads; };
 
 struct diff {
 	struct sg_repo *r;
+	struct spanned *span;		/* at sites where two of the grafts stand */
+	size_t n_spans, cap_spans;
 	struct sg_view v[2];
 	struct sg_diff d;
 	const struct sg_progress *progress;
@@ -271,10 +277,95 @@ static int graft_norms(struct sg_diff_graft *out, struct sg_graft *g)
 	return 0;
 }
 
-static struct sg_diff_graft *graft_of(struct sg_diff *d, enum sg_diff_side side, const char *id)
+/* --- angles ------------------------------------------------------------------------ */
+
+static bool are_compared(const struct sg_diff *d, size_t a, size_t b)
+{
+	enum sg_diff_side x = d->graft[a].side, y = d->graft[b].side;
+
+	return a != b && (x != y || x != SG_DIFF_BOTH);
+}
+
+/* Does another graft that this one is compared with stand at the site? */
+static bool is_shared(const struct sg_diff *d, size_t a, const char *site)
+{
+	for (size_t b = 0; b < d->n; b++)
+		if (are_compared(d, a, b) && sg_names_has(&d->graft[b].info.sites, site))
+			return true;
+	return false;
+}
+
+/* A part whose change is no low-rank one, or is one only in part, has no angles. */
+static int add_span(struct diff *w, size_t graft, struct sg_part *p)
+{
+	bool linear = p->at.kind == SG_SITE_LINEAR || p->at.kind == SG_SITE_HEAD;
+	float *left = NULL, *right = NULL;
+	struct spanned s = { .graft = graft };
+	size_t rank = 0;
+	int rc;
+
+	if (!linear || !p->g->type->factors || !is_shared(&w->d, graft, p->site))
+		return 0;
+	rc = p->g->type->factors(p, &left, &right, &rank);
+	if (rc >= 0)
+		rc = sg_span_of(&s.writes, &s.reads, left, right, p->at.out, rank, p->at.in);
+	free(left);
+	free(right);
+	if (rc < 0)
+		return rc == -SG_E_REFUSED || rc == -SG_E_UNSUPPORTED ? 0 : rc;
+	rc = (s.site = sg_strdup(p->site)) ? SG_GROW(w->span, w->n_spans, w->cap_spans) : -SG_E_NOMEM;
+	if (rc >= 0) {
+		w->span[w->n_spans++] = s;
+		return 0;
+	}
+	free(s.site);
+	sg_span_release(&s.writes);
+	sg_span_release(&s.reads);
+	return rc;
+}
+
+static int add_angles(struct diff *w, const struct spanned *a, const struct spanned *b)
+{
+	struct sg_diff *d = &w->d;
+	struct sg_diff_angles *k;
+
+	if (!a->writes.r || !b->writes.r)
+		return 0;
+	SG_TRY(SG_GROW(d->angle, d->n_angles, d->cap_angles));
+	k = &d->angle[d->n_angles++];
+	*k = (struct sg_diff_angles){ .site = sg_strdup(a->site), .a = a->graft, .b = b->graft };
+	SG_TRY(k->site ? 0 : -SG_E_NOMEM);
+	SG_TRY(sg_span_angles(&k->writes, &k->n_writes, &a->writes, &b->writes));
+	return sg_span_angles(&k->reads, &k->n_reads, &a->reads, &b->reads);
+}
+
+static int diff_angles(struct diff *w)
+{
+	for (size_t i = 0; i < w->n_spans; i++)
+		for (size_t k = 0; k < w->n_spans; k++) {
+			const struct spanned *a = &w->span[i], *b = &w->span[k];
+
+			if (a->graft < b->graft && are_compared(&w->d, a->graft, b->graft) && !strcmp(a->site, b->site))
+				SG_TRY(add_angles(w, a, b));
+		}
+	return 0;
+}
+
+static void spans_release(struct diff *w)
+{
+	for (size_t i = 0; i < w->n_spans; i++) {
+		free(w->span[i].site);
+		sg_span_release(&w->span[i].writes);
+		sg_span_release(&w->span[i].reads);
+	}
+	free(w->span);
+}
+
+/* One that is asked about on this side; common ones are, once, for their angles. */
+static struct sg_diff_graft *graft_of(struct sg_diff *d, enum sg_diff_side side, bool common, const char *id)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if (d->graft[i].side == side && !strcmp(d->graft[i].info.id, id))
+		if ((d->graft[i].side == side || (common && d->graft[i].side == SG_DIFF_BOTH)) && !strcmp(d->graft[i].info.id, id))
 			return &d->graft[i];
 	return NULL;
 }
@@ -292,21 +383,21 @@ static bool wants_norms(const struct sg_diff *d, enum sg_diff_side side)
 }
 
 /* Sites have shapes only in a model, so the side is composed. */
-static int side_norms(struct diff *w, enum sg_diff_side side)
+static int side_norms(struct diff *w, enum sg_diff_side side, bool common)
 {
 	int at = side == SG_DIFF_A ? 0 : 1;
 	struct sg_composed m = { 0 };
 	int rc;
 
-	if (!wants_norms(&w->d, side))
-		return 0;
 	rc = sg_view_base(&w->v[at], w->progress);
 	if (rc >= 0)
 		rc = sg_view_compose(&m, &w->v[at], NULL, 0, NULL, 1);
 	for (size_t i = 0; rc >= 0 && i < m.n; i++) {
-		struct sg_diff_graft *g = graft_of(&w->d, side, m.g[i]->id);
+		struct sg_diff_graft *g = graft_of(&w->d, side, common, m.g[i]->id);
 
-		rc = g ? graft_norms(g, m.g[i]) : 0;
+		rc = g && g->side == side ? graft_norms(g, m.g[i]) : 0;
+		for (size_t k = 0; rc >= 0 && g && k < m.g[i]->n; k++)
+			rc = add_span(w, (size_t)(g - w->d.graft), &m.g[i]->part[k]);
 	}
 	sg_composed_release(&m);
 	return rc;
@@ -315,15 +406,22 @@ static int side_norms(struct diff *w, enum sg_diff_side side)
 /* Without weights the rest of the answer still stands. */
 static int diff_norms(struct diff *w)
 {
+	bool seen = false;
+
 	for (int side = SG_DIFF_A; side <= SG_DIFF_B; side++) {
-		int rc = side_norms(w, (enum sg_diff_side)side);
+		int rc = 0;
+
+		if (!wants_norms(&w->d, (enum sg_diff_side)side))
+			continue;
+		rc = side_norms(w, (enum sg_diff_side)side, !seen);
+		seen = true;
 
 		if (rc == -SG_E_NOMEM || rc == -SG_E_INTERRUPTED)
 			return rc;
 		if (rc < 0 && !w->d.no_norms)
 			SG_TRY((w->d.no_norms = sg_strdup(sg_error_message())) ? 0 : -SG_E_NOMEM);
 	}
-	return 0;
+	return w->d.no_norms ? 0 : diff_angles(w);
 }
 
 /* --- the whole ------------------------------------------------------------------- */
@@ -350,6 +448,7 @@ int sg_diff(struct sg_diff *out, struct sg_repo *r, const char *a, const char *b
 	struct diff w = { .r = r, .progress = progress };
 	int rc = diff_all(&w, a, b, norms);
 
+	spans_release(&w);
 	sg_view_release(&w.v[0]);
 	sg_view_release(&w.v[1]);
 	if (rc < 0)
@@ -371,6 +470,12 @@ void sg_diff_release(struct sg_diff *d)
 		sg_verdict_info_release(&g->v);
 	}
 	free(d->graft);
+	for (size_t i = 0; i < d->n_angles; i++) {
+		free(d->angle[i].site);
+		free(d->angle[i].writes);
+		free(d->angle[i].reads);
+	}
+	free(d->angle);
 	items_free(d->data, d->n_data);
 	items_free(d->policy, d->n_policy);
 	free(d->no_norms);

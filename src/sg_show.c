@@ -238,6 +238,23 @@ static int copy_text(char **out, const struct sg_json *o, const char *key)
 	return !s || (*out = sg_strdup(s)) ? 0 : -SG_E_NOMEM;
 }
 
+/* What an import wrote of the files that it read. */
+static int copy_imported(struct sg_graft_detail *d, const struct sg_json *o)
+{
+	for (const struct sg_json *j = o && o->type == SG_JSON_OBJECT ? o->child : NULL; j; j = j->next) {
+		char *s;
+		int rc;
+
+		if (j->type != SG_JSON_STRING)
+			continue;
+		s = sg_asprintf("%s=%s", j->key, j->str);
+		rc = s ? sg_names_add(&d->imported, s) : -SG_E_NOMEM;
+		free(s);
+		SG_TRY(rc);
+	}
+	return 0;
+}
+
 static int copy_training(struct sg_graft_detail *d, const struct sg_json *o)
 {
 	const struct sg_json *recipe = sg_json_get(o, "recipe");
@@ -245,6 +262,7 @@ static int copy_training(struct sg_graft_detail *d, const struct sg_json *o)
 	struct sg_jsonw w;
 	int64_t step = 1, tokens = 0;
 
+	SG_TRY(copy_imported(d, sg_json_get(o, "imported")));
 	SG_TRY(copy_curve(d, sg_json_get(o, "curve")));
 	SG_TRY(sg_json_i64(o, "curve_step", 1, INT64_MAX, &step));
 	SG_TRY(sg_json_i64(o, "tokens", 0, INT64_MAX, &tokens));
@@ -321,6 +339,7 @@ void sg_graft_detail_release(struct sg_graft_detail *d)
 	sg_names_release(&d->after);
 	sg_names_release(&d->replaces);
 	sg_names_release(&d->hyper);
+	sg_names_release(&d->imported);
 	for (size_t i = 0; i < d->n_tensors; i++) {
 		free(d->tensor[i].name);
 		free(d->tensor[i].shape);

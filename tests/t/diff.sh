@@ -34,6 +34,25 @@ END
 else
 skip python3 '--json: sides, states and a norm for each site'
 fi
+t 'two grafts at one site: principal angles of what they write and read' '
+	sg train --type lora --name two --rank 2 --sites "layers.0.attn.*" --seed 8 $fast -q 2>/dev/null || sg train --type lora --name two --rank 2 --seed 8 $fast -q
+	sg diff tune two >out && grep -q "^Angles in degrees" out && grep -qE "attn\.q +[0-9.]+ +[0-9.]+ +[0-9.]+ +[0-9.]+$" out && ! sg diff tune tune | grep -q Angles &&
+	! sg diff --no-norms tune two | grep -q Angles &&
+	sg accept tune -q && sg train --type lora --name three --rank 2 --seed 9 $fast -q && sg diff HEAD three | grep -q "^Angles" && git_ update-ref refs/sg/cand/$(git_ ls-tree --name-only main~ grafts/ >a; git_ ls-tree --name-only main grafts/ | grep -vxf a | cut -d/ -f2) main^2 && git_ update-ref refs/heads/main main~
+'
+if have python3; then
+t 'angles in --json: as many as the smaller rank' '
+	sg diff three two --json >out && python3 -c "
+import json
+d = json.load(open(\"out\"))
+assert d[\"angles\"]
+for a in d[\"angles\"]:
+    for k in \"writes\", \"reads\":
+        assert a[k] == sorted(a[k]) and 1 <= len(a[k]) <= 8 and all(0 <= x <= 90 for x in a[k]), a"
+'
+else
+skip python3 'angles in --json: as many as the smaller rank'
+fi
 t 'data and policy' '
 	sg diff start~2 start >out && grep -q "^+ data book train [0-9a-f]*" out && grep -q "^+ data held accept" out && ! grep -q "graft" out &&
 	git_ read-tree main && blob=$(git_ show main:policy | sed "s/min-docs = 200/min-docs = 50/" | git_ hash-object -w --stdin) &&

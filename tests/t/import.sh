@@ -25,6 +25,7 @@ t 'out and in again: the same graft, the same losses' '
 	sg import --format peft out >log && grep -q "^candidate $one: .*, which waited already" log && is "$(cands)" $one &&
 	git_ rev-parse refs/sg/cand/$one:grafts/$one/data >data && git_ update-ref -d refs/sg/cand/$one &&
 	sg import --format peft --name again out >log && grep -q "^candidate $one again: lora on 35 modules, rank 4, alpha 6.5" log && grep -q "nothing proves" log &&
+	sg show again >out.txt && grep -q "^ *from=peft$" out.txt && grep -q "^imported  *adapter_config.json=[0-9a-f]\{64\}$" out.txt &&
 	git_ rev-parse refs/sg/cand/$one:grafts/$one/data >now && same data now && sg eval held --cand again --json >now && same was now &&
 	git_ show refs/sg/cand/$one:grafts/$one/train.json >train.json && for f in config.json model.safetensors; do
 		grep -q "\"adapter_$f\":\"$(sha256sum <out/adapter_$f | cut -c-64)\"" train.json || return 1
