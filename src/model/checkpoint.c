@@ -5,6 +5,7 @@
 #include "format/shards.h"
 #include "model/arch.h"
 #include "model/gguf_base.h"
+#include "model/spm_base.h"
 #include <math.h>
 
 /* One of ours: a stored tensor or a part of it. */
@@ -208,7 +209,8 @@ static int finish(struct sg_checkpoint *c, const char *what)
 static int open_folder(struct sg_checkpoint *c, const char *path)
 {
 	char *config = sg_path_join(path, "config.json"), *tok = sg_path_join(path, "tokenizer.json");
-	int rc = config && tok ? 0 : -SG_E_NOMEM;
+	char *model = sg_path_join(path, "tokenizer.model");
+	int rc = config && tok && model ? 0 : -SG_E_NOMEM;
 
 	if (rc >= 0 && !sg_dir_exists(path))
 		rc = sg_fail(SG_E_NOTFOUND, "no folder '%s'", path);
@@ -216,7 +218,9 @@ static int open_folder(struct sg_checkpoint *c, const char *path)
 		rc = sg_file_read(&c->config, config, 16 << 20);
 	if (rc >= 0)
 		rc = read_config(c, config);
-	if (rc >= 0 && (!c->arch->embed || sg_file_exists(tok)))
+	if (rc >= 0 && !sg_file_exists(tok) && sg_file_exists(model))
+		rc = sg_spm_folder(&c->tokenizer, path);
+	else if (rc >= 0 && (!c->arch->embed || sg_file_exists(tok)))
 		rc = sg_file_read(&c->tokenizer, tok, (size_t)256 << 20);
 	/* a substrate without blocks has no weights of its own */
 	if (rc >= 0 && !(c->arch->embed && !c->desc.layers && !c->desc.has_head))
@@ -231,6 +235,7 @@ static int open_folder(struct sg_checkpoint *c, const char *path)
 	}
 	free(config);
 	free(tok);
+	free(model);
 	return rc;
 }
 

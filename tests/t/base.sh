@@ -44,4 +44,18 @@ t 'bound again elsewhere' '
 else
 skip shared 'a base that changed is refused by name, and nothing is bound'
 fi
+if [ -d "$base" ]; then
+t 'a folder with a SentencePiece model and no tokenizer.json' '
+	mkdir spm && cp "$base/config.json" "$base/model.safetensors" spm && cp "$base/tokenizer.model" spm && chmod u+w spm/* &&
+	fails_with 128 sg init --base spm one 2>err && grep -q remove_extra_whitespaces err && is "$(grep -c . err)" 1 &&
+	printf "\\032\\002\\040\\000" >>spm/tokenizer.model && sg init -q --base spm one && sg init -q --base "$base" two && echo "Lily ran, and ran." >line &&
+	sg -C one eval --file ../line >a && sg -C two eval --file ../line >b && same a b && sg -C one base verify >log &&
+	sg -C one generate -q --prompt "Once" --tokens 30 >a && sg -C two generate -q --prompt "Once" --tokens 30 >b && same a b &&
+	echo "{\"add_bos_token\": false}" >spm/tokenizer_config.json && sg init -q --base spm three && sg -C three eval --file ../line >b && ! cmp -s a b &&
+	echo "{}" >spm/added_tokens.json && fails_with 128 sg init --base spm four 2>err && grep -q added_tokens.json err && rm spm/added_tokens.json &&
+	head -c 3000 "$base/tokenizer.model" >spm/tokenizer.model && fails_with 128 sg init --base spm four 2>err && is "$(grep -c . err)" 1 && [ ! -e four/.sg ]
+'
+else
+skip shared 'a folder with a SentencePiece model and no tokenizer.json'
+fi
 done_
