@@ -3,12 +3,14 @@
 
 usage: smollm2_live.py FILE.gguf OUT.json TEXT ...
 
-OUT gets for each text file ids (at most 513, by the tokenizer of the same file) with
+A text whose name ends in languages.txt is many: its paragraphs. OUT gets for each text ids (at most 513, by the tokenizer of the same file) with
 the loss of each token after the first, and a prompt with the 64 tokens that greedy
 generation puts behind it. Exit status 77 when a library is not there.
 What was computed once is kept beside FILE, for the same texts and script.
 """
 import glob, hashlib, json, os, shutil, sys
+
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def kept():
@@ -34,19 +36,28 @@ except ImportError:
 PROMPT = "Once upon a time"
 
 
+def cut(names):
+    """The texts of the files."""
+    for name in names:
+        with open(name, encoding="utf-8") as f:
+            text = f.read()
+        if name.endswith("languages.txt"):
+            yield from (p.strip() for p in text.split("\n\n"))
+        else:
+            yield text[:6000]
+
+
 def main():
     path, out, texts = sys.argv[1], sys.argv[2], sys.argv[3:]
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # two wait for each other on a busy machine
     where = dict(gguf_file=os.path.basename(path))
     model = AutoModelForCausalLM.from_pretrained(os.path.dirname(path), dtype=torch.float32, **where).eval()
     tok = AutoTokenizer.from_pretrained(os.path.dirname(path), **where)
     want = {"texts": []}
     with torch.no_grad():
-        for name in texts:
-            with open(name, encoding="utf-8") as f:
-                text = f.read()[:6000]
+        for text in cut(texts):
             ids = torch.tensor([tok(text)["input_ids"][:513]])
             logits = model(ids).logits[0, :-1].double()
             loss = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
