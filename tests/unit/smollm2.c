@@ -134,8 +134,8 @@ TEST(smollm2)
 	began = now();
 	PASS(sg_checkpoint_open(&c, path));
 	CHECK(now() - began < 2);
-	snprintf(command, sizeof(command), "python3 tests/golden/smollm2_live.py '%s' %s/want.json README.md LICENSE "
-		 "man/sg-registry.5 tests/golden/languages.txt >/dev/null 2>&1", path, dir);
+	snprintf(command, sizeof(command), "python3 tests/golden/smollm2_live.py '%s' %s/want.json LICENSE "
+		 "tests/golden/languages.txt >/dev/null 2>&1", path, dir);
 	rc = system(command);
 	if (rc == 77 << 8 || rc == 127 << 8) {
 		sg_checkpoint_free(c);
@@ -153,7 +153,7 @@ TEST(smollm2)
 		texts++;
 	}
 	printf("# log-probabilities of %zu tokens in %zu texts differ by %.2g at most\n", tokens, texts, most);
-	CHECK(texts == 23 && most < 1e-3);
+	CHECK(texts == 21 && most < 1e-3);
 	CHECK(prompt_fits(c, sg_json_root(&doc)));
 	CHECK(greedy_fits(&m, sg_json_root(&doc)));
 	sg_model_release(&m);
