@@ -105,7 +105,8 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 }
 
 const struct sg_cmd sg_cmd_export = {
-	.name = "export", .group = "share", .args = "--format hf [--rev <rev>] [--cand <graft>] [--dtype <type>] [--force] <dir>\n"
+	.name = "export", .group = "share", .args =
+		"--format hf [--rev <rev>] [--cand <graft>] [--dtype <type>] [--force] <dir>\n"
 		"--format peft [--rev <rev>] <dir> [<graft>]",
 	.brief = "Write the composed model, or a graft, for other programs.", .opts = opts, .flags = SG_CMD_REPO, .run = run,
 };

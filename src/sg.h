@@ -157,6 +157,35 @@ int sg_train(struct sg_train_result *out, struct sg_repo *r, const struct sg_tra
 	     const struct sg_progress *progress);
 void sg_train_result_release(struct sg_train_result *t);
 
+/* --- where to grow (sg_sensitivity.c) ---------------------------------------- */
+
+/* search/sensitivity.h says what they are. */
+enum sg_score {
+	SG_SCORE_gradient, SG_SCORE_fisher, SG_SCORE_activation, SG_SCORE_actgrad, SG_SCORE_weightgrad, SG_SCORE_ntk,
+	SG_SCORE_error, SG_SCORE_impact, SG_SCORE_COUNT
+};
+const char *sg_score_name(enum sg_score s);
+struct sg_sensitivity_opts {
+	const char *rev, *sites;	/* NULL: HEAD; globs, NULL: all maps and hidden states */
+	struct sg_names data;		/* train sets; empty: all */
+	uint64_t seq, samples, seed;	/* tokens of a sample, samples at most */
+	bool impact;			/* measure that too: a pass for each site */
+};
+struct sg_sensitivity_line {
+	char *site;
+	uint64_t parameters, bytes;
+	double score[SG_SCORE_COUNT];
+};
+struct sg_sensitivity {
+	char state[SG_SHA256_HEX];
+	uint64_t samples;		/* that were there */
+	struct sg_sensitivity_line *line;	/* in model order */
+	size_t n;
+};
+int sg_sensitivity(struct sg_sensitivity *out, struct sg_repo *r, const struct sg_sensitivity_opts *o,
+		   const struct sg_progress *progress);
+void sg_sensitivity_release(struct sg_sensitivity *s);
+
 /* --- judging (sg_judge.c) --------------------------------------------------- */
 
 struct sg_gate_line {
