@@ -97,7 +97,7 @@ static void bash(void)
 	     "\tlocal cmd= words= fixed= i\n"
 	     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
 	     "\t\tcase ${COMP_WORDS[i]} in\n"
-	     "\t\t-C|--directory|--sg-dir|--device|--threads|--color) ((i++)) ;;\n"
+	     "\t\t-C|--directory|--sg-dir|--device|--tier|--threads|--color) ((i++)) ;;\n"
 	     "\t\t-*) ;;\n"
 	     "\t\t*) cmd=${COMP_WORDS[i]}; break ;;\n"
 	     "\t\tesac\n"

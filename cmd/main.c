@@ -17,7 +17,7 @@ static struct sg_signing signing = { .ask = sg_ask_passphrase };
 static struct sg_ctx ctx = { .device = "auto", .signing = &signing };
 static bool help, version, no_sign;
 static struct sg_opt_list sign;
-static const char *color = "auto";
+static const char *color = "auto", *tier = "portable";
 static struct sg_opt_list dirs;
 static const char *sg_dir;
 
@@ -27,6 +27,7 @@ const struct sg_opt sg_cmd_common[] = {
 	{ 'q', "quiet", SG_OPT_FLAG, &ctx.quiet, NULL, "no progress, no remarks", 0, 0 },
 	{ 'v', "verbose", SG_OPT_COUNT, &ctx.verbose, NULL, "say more; twice says still more", 0, 0 },
 	{ 0, "device", SG_OPT_STR, &ctx.device, "<device>", "auto, cpu, cuda or cuda:N", 0, 0 },
+	{ 0, "tier", SG_OPT_CHOICE, &tier, "fast|portable", "numerics of a GPU", 0, 0 },
 	{ 0, "threads", SG_OPT_INT, &ctx.threads, "<n>", "processor threads; 0 means all", 0, 4096 },
 	{ 0, "color", SG_OPT_CHOICE, &color, "auto|always|never", "colour on the terminal", 0, 0 },
 	{ 'S', "sign", SG_OPT_MAYBE, &sign, "<key>", "sign what is committed", 0, 0 },
@@ -185,6 +186,15 @@ static int check_device(const char *s)
 	return sg_fail(SG_E_USAGE, "option '--device' needs auto, cpu, cuda or cuda:N, not '%s'", s);
 }
 
+/* There is one tier so far, and asking for another must not give it silently. */
+static int check_tier(void)
+{
+	if (!strcmp(tier, "portable"))
+		return 0;
+	return sg_fail(SG_E_UNSUPPORTED, "tier '%s' is not built yet; 'portable', the bits of the processor on every device, is",
+		       tier);
+}
+
 static int go_to_folder(void)
 {
 	for (size_t i = 0; i < dirs.n; i++)
@@ -223,6 +233,7 @@ static int run(const struct sg_cmd *c, int argc, char **argv)
 	int rc;
 
 	SG_TRY(check_device(ctx.device));
+	SG_TRY(check_tier());
 	SG_TRY(choose_signing());
 	sg_print_setup(color);
 	sg_progress_setup(&ctx.progress, ctx.quiet);

@@ -50,6 +50,7 @@ static int cpu_move(struct sg_device *d, void *dst, const void *src, size_t byte
 
 extern const struct sg_backend SG_CPU_X(backend, SG_ISA);
 const struct sg_backend SG_CPU_X(backend, SG_ISA) = {
+	.ops = SG_OPS,
 	.name = "cpu",
 	.init = cpu_init,
 	.release = cpu_release,

@@ -136,6 +136,10 @@ static int load_cuda(const struct sg_backend **out)
 	be = dlsym(h, "sg_backend_cuda");
 	if (!be)
 		return sg_fail(SG_E_DEVICE, "libsg_cuda.so has no sg_backend_cuda");
+	if (strcmp(be->ops, SG_OPS)) {
+		be = NULL;
+		return sg_fail(SG_E_DEVICE, "libsg_cuda.so is of another build of sg");
+	}
 	*out = be;
 	return 0;
 }

@@ -31,6 +31,7 @@ enum sg_act { SG_ACT_NONE, SG_ACT_SILU, SG_ACT_GELU, SG_ACT_GELU_TANH, SG_ACT_RE
 /* What every backend must supply: memory, then one function for each op.
  * Pointers given to an operation are memory of that device. */
 struct sg_backend {
+	const char *ops;	/* SG_OPS of its build: a library of another build is refused */
 	const char *name;
 	int  (*init)(struct sg_device *d);
 	void (*release)(struct sg_device *d);
@@ -46,6 +47,13 @@ struct sg_backend {
 
 /* The fingerprint of the contract in kernels/README.md, which the CPU keeps and CUDA's tier `portable` too. */
 #define SG_NUMERICS "cpu-f32-kseq-1"
+
+/* All operations and what they take, as text. */
+#define SG_OP(name, ...) #name "(" #__VA_ARGS__ ");"
+__attribute__((unused)) static const char SG_OPS[] =
+#include "kernels/ops.def"
+	"";
+#undef SG_OP
 
 struct sg_pool;
 struct sg_device {

@@ -60,7 +60,7 @@ static void device(struct visit *v, const struct sg_open_opts *o)
 	struct sg_device d;
 
 	if (sg_device_open(&d, name, o->threads) < 0) {
-		tell(v, "device", SG_FAULT, "%s: %s", name, sg_error_message());
+		tell(v, "device", SG_FAULT, "%s cannot be used: %s", name, sg_error_message());
 		return;
 	}
 	tell(v, "device", SG_WELL, "%s gives %s, numerics %s%s%s", name, d.be->name, d.fingerprint,

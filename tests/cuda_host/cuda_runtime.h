@@ -11,6 +11,7 @@
  *	SG_HOST_BACKWARDS=1	blocks and threads in falling order: a race shows as other bits
  *	SG_HOST_GUARD=1		device memory can only be touched inside of kernels and copies
  */
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,15 +161,27 @@ static inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp *p, int)
 
 /* ---- launches ---- */
 
+#define SG_HOST_FIBERS 1024
+#define SG_HOST_STACK  ((size_t)64 << 10)
+
+/* Fibers are made once and wait for the next block when theirs is done. Contexts
+ * only start them: switching by jumps costs no system call. */
 struct sg_host_fibers {
-	ucontext_t main, fiber[1024];
+	jmp_buf main, fiber[SG_HOST_FIBERS];
+	ucontext_t start;
 	char *stack;
-	unsigned at, ended;
-	bool end[1024];
+	unsigned made, at, ended;
+	bool end[SG_HOST_FIBERS];
 	void (*fn)(void *);
 	void *arg;
 };
 inline sg_host_fibers sg_host_f;
+
+static inline void sg_host_yield(void)
+{
+	if (!_setjmp(sg_host_f.fiber[sg_host_f.at]))
+		_longjmp(sg_host_f.main, 1);
+}
 
 static inline void __syncthreads(void)
 {
@@ -176,38 +189,54 @@ static inline void __syncthreads(void)
 		fputs("a barrier in a kernel that SG_RUN started\n", stderr);
 		abort();
 	}
-	swapcontext(&sg_host_f.fiber[sg_host_f.at], &sg_host_f.main);
+	sg_host_yield();
 }
 
 static inline void sg_host_fiber(void)
 {
-	sg_host_f.fn(sg_host_f.arg);
-	sg_host_f.end[sg_host_f.at] = true;
-	swapcontext(&sg_host_f.fiber[sg_host_f.at], &sg_host_f.main);
+	for (;;) {
+		sg_host_f.fn(sg_host_f.arg);
+		sg_host_f.end[sg_host_f.at] = true;
+		sg_host_yield();
+	}
+}
+
+static inline void sg_host_make(sg_host_fibers *f)
+{
+	if (!f->stack)
+		f->stack = (char *)mmap(NULL, SG_HOST_FIBERS * SG_HOST_STACK, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	getcontext(&f->start);
+	f->start.uc_stack.ss_sp = f->stack + f->made++ * SG_HOST_STACK;
+	f->start.uc_stack.ss_size = SG_HOST_STACK;
+	f->start.uc_link = NULL;
+	makecontext(&f->start, sg_host_fiber, 0);
+	setcontext(&f->start);
+}
+
+/* Thread i as far as its next barrier. */
+static inline void sg_host_step(sg_host_fibers *f, unsigned i)
+{
+	f->at = threadIdx.x = i;
+	if (_setjmp(f->main))
+		return;
+	if (i < f->made)
+		_longjmp(f->fiber[i], 1);
+	sg_host_make(f);
 }
 
 /* All threads of a block from barrier to barrier until all have ended. */
 static inline void sg_host_block(unsigned n, bool back)
 {
-	const size_t size = 64 << 10;
 	sg_host_fibers *f = &sg_host_f;
 
-	f->ended = 0;
-	if (!f->stack)
-		f->stack = (char *)mmap(NULL, 1024 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	for (unsigned i = 0; i < n; i++) {
-		getcontext(&f->fiber[i]);
-		f->fiber[i].uc_stack.ss_sp = f->stack + i * size;
-		f->fiber[i].uc_stack.ss_size = size;
-		f->fiber[i].uc_link = NULL;
-		makecontext(&f->fiber[i], sg_host_fiber, 0);
-		f->end[i] = false;
-	}
-	while (!f->ended) {
+	for (f->ended = 0; !f->ended; ) {
+		memset(f->end, 0, n);
 		for (unsigned i = 0; i < n; i++) {
-			f->at = threadIdx.x = back ? n - 1 - i : i;
-			swapcontext(&f->main, &f->fiber[f->at]);
-			f->ended += f->end[f->at];
+			unsigned t = back && f->made >= n ? n - 1 - i : i;	/* they are made in order */
+
+			sg_host_step(f, t);
+			f->ended += f->end[t];
 		}
 		if (f->ended && f->ended < n) {
 			fputs("a barrier that not all threads of a block reach\n", stderr);

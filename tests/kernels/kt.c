@@ -230,8 +230,10 @@ int kt_open_host(struct sg_device *d)
 		strcpy(slash ? slash : path, "/cuda_host/libsg_cuda.so");
 		h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		be = h ? dlsym(h, "sg_backend_cuda") : NULL;
-		if (!be)
-			return sg_fail(SG_E_DEVICE, "cannot load the kernels of CUDA for the host: %s", dlerror());
+		if (!be || strcmp(be->ops, SG_OPS)) {
+			be = NULL;
+			return sg_fail(SG_E_DEVICE, "the kernels of CUDA for the host are not there, or of another build");
+		}
 	}
 	*d = (struct sg_device){ .be = be };
 	return be->init(d);

@@ -7,6 +7,9 @@ t 'outside a registry' '
 t 'a device that cannot be had is a fault' '
 	SG_ISA=z80 fails_with 1 sg doctor --device cpu >out && grep -q "^device *fault .*z80" out
 '
+t 'a tier that is not built is refused by name' '
+	fails_with 128 sg doctor --tier fast 2>err && grep -q "fast.*not built" err && sg doctor --device cpu --tier portable >out
+'
 t 'in a registry' '
 	grow_registry && sg doctor --device cpu >out && grep -q "^stack *ok *0 grafts" out && grep -q "^base *ok *substrate" out && grep -q "^data *ok *2 sets, 2" out &&
 	rm .sg/data/*.tokens && sg doctor --device cpu | grep -q "^data *lacks *2 sets, 0"

@@ -49,6 +49,8 @@ t 'a missing or wrong value is named' '
 	grep -q "whole number" err &&
 	fails_with 129 sg --device=tpu version 2>err &&
 	grep -q -- "--device" err &&
+	fails_with 129 sg --tier=quick version 2>err &&
+	grep -q "fast|portable" err &&
 	fails_with 129 sg version --json=yes 2>err &&
 	grep -q "takes no value" err
 '
