@@ -5,7 +5,7 @@
  */
 #include "cmd/look.h"
 
-static bool oneline, graph, stat, all, first_parent, signatures;
+static bool oneline, graph, stat, all, first_parent, notes, signatures;
 static int64_t max_count;
 
 static const struct sg_opt opts[] = {
@@ -16,6 +16,7 @@ static const struct sg_opt opts[] = {
 	{ 'n', "max-count", SG_OPT_INT, &max_count, "<n>", "at most so many commits", 1, INT64_MAX },
 	{ 0, "all", SG_OPT_FLAG, &all, NULL, "begin at every branch, tag and candidate", 0, 0 },
 	{ 0, "first-parent", SG_OPT_FLAG, &first_parent, NULL, "the line alone, without what was merged into it", 0, 0 },
+	{ 0, "notes", SG_OPT_FLAG, &notes, NULL, "show what was noted of each commit", 0, 0 },
 	{ 0 }
 };
 
@@ -200,7 +201,7 @@ static int show(void *arg, const struct sg_step *s)
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
-	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .max = (uint64_t)max_count,
+	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .notes = notes, .max = (uint64_t)max_count,
 				 .signatures = signatures };
 
 	SG_TRY(sg_cmd_args(argc, 0, 1));
@@ -216,6 +217,6 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 const struct sg_cmd sg_cmd_log = {
 	.name = "log", .group = "look",
-	.args = "[--oneline] [--graph] [--stat] [--show-signature] [-n <n>] [--all] [--first-parent] [<rev>]",
+	.args = "[--oneline] [--graph] [--stat] [--show-signature] [-n <n>] [--all] [--first-parent] [--notes] [<rev>]",
 	.brief = "List the steps of growth.", .opts = opts, .flags = SG_CMD_REPO | SG_CMD_PAGER, .run = run,
 };

@@ -142,6 +142,33 @@ static void stat_json(struct sg_jsonw *w, const struct sg_step *s)
 	}
 }
 
+void sg_look_notes_json(struct sg_jsonw *w, const struct sg_note *note, size_t n)
+{
+	sg_jsonw_key(w, "notes");
+	sg_jsonw_array(w);
+	for (size_t i = 0; i < n; i++) {
+		sg_jsonw_object(w);
+		sg_json_put_str(w, "commit", note[i].commit);
+		sg_look_put_id(w, "graft", note[i].graft);
+		sg_look_put(w, "name", note[i].name);
+		sg_look_put(w, "text", note[i].text);
+		sg_look_put(w, "by", note[i].by);
+		sg_json_put_i64(w, "time", note[i].time);
+		sg_jsonw_end(w, '}');
+	}
+	sg_jsonw_end(w, ']');
+}
+
+void sg_look_notes(const struct sg_note *note, size_t n, const char *lead, FILE *to)
+{
+	for (size_t i = 0; i < n; i++) {
+		fprintf(to, "%snote %zu", lead, i + 1);
+		if (*note[i].by)
+			fprintf(to, ", %s, %s", sg_print_safe(note[i].by), sg_print_time(note[i].time));
+		fprintf(to, ": %s\n", sg_print_safe(note[i].text));
+	}
+}
+
 void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat)
 {
 	sg_jsonw_object(w);
@@ -166,6 +193,7 @@ void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat)
 	grafts_json(w, "replaces", s->replaced, s->n_replaced);
 	metrics_json(w, s);
 	sg_look_put(w, "gate", s->gate);
+	sg_look_notes_json(w, s->note, s->n_notes);
 	if (stat)
 		stat_json(w, s);
 	sg_jsonw_end(w, '}');
@@ -333,6 +361,9 @@ int sg_look_step(const struct sg_step *s, bool stat, FILE *to)
 		fprintf(to, "     gates      %s\n", sg_print_safe(s->gate));
 	if (*s->state && *s->prev)
 		fprintf(to, "     state      %.*s\n", SG_ID_SHOWN, s->state);
+	if (s->n_notes)
+		fputc('\n', to);
+	sg_look_notes(s->note, s->n_notes, "    ", to);
 	return 0;
 }
 

@@ -26,6 +26,10 @@ void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat);
 void sg_look_step_line(const struct sg_step *s, FILE *to);
 int sg_look_step(const struct sg_step *s, bool stat, FILE *to);
 
+/* Notes as a member of the open object, and as lines. */
+void sg_look_notes_json(struct sg_jsonw *w, const struct sg_note *note, size_t n);
+void sg_look_notes(const struct sg_note *note, size_t n, const char *lead, FILE *to);
+
 /* What differs, as an object; and as lines "- graft", "+ data", ...; gates: with
  * what the gates said of each graft. */
 void sg_look_diff_json(struct sg_jsonw *w, const struct sg_diff *d);

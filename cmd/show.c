@@ -71,7 +71,7 @@ static int training_json(struct sg_jsonw *w, const struct sg_graft_detail *d)
 	return 0;
 }
 
-static int graft_json(const struct sg_graft_detail *d)
+static int graft_json(const struct sg_graft_detail *d, const struct sg_note_list *l)
 {
 	struct sg_jsonw *w = sg_print_json();
 
@@ -94,6 +94,7 @@ static int graft_json(const struct sg_graft_detail *d)
 	for (size_t i = 0; i < d->n_judged; i++)
 		judged_json(w, &d->judged[i]);
 	sg_jsonw_end(w, ']');
+	sg_look_notes_json(w, l->note, l->n);
 	sg_jsonw_end(w, '}');
 	return sg_print_json_end();
 }
@@ -237,14 +238,20 @@ static void print_judged(const struct sg_judged *j, const struct sg_judged *firs
 static int show_graft(const struct sg_ctx *ctx, const char *word)
 {
 	struct sg_graft_detail d = { 0 };
+	struct sg_note_list l = { 0 };
 	int rc;
 
 	SG_TRY(sg_graft_detail(&d, ctx->repo, word));
+	rc = sg_note_list(&l, ctx->repo, word);
+	if (rc < 0) {
+		sg_graft_detail_release(&d);
+		return rc;
+	}
 	if (manifest) {
 		fputs(d.manifest, stdout);	/* canonical JSON: no control character stands bare */
 		rc = 0;
 	} else if (ctx->json) {
-		rc = graft_json(&d);
+		rc = graft_json(&d, &l);
 	} else {
 		print_what(&d);
 		rc = tensors ? print_tensors(&d) : 0;
@@ -252,7 +259,11 @@ static int show_graft(const struct sg_ctx *ctx, const char *word)
 			rc = print_training(&d);
 		for (size_t i = 0; rc >= 0 && i < d.n_judged; i++)
 			print_judged(&d.judged[i], d.judged);
+		if (l.n)
+			putchar('\n');
+		sg_look_notes(l.note, l.n, "", stdout);
 	}
+	sg_note_list_release(&l);
 	sg_graft_detail_release(&d);
 	return rc;
 }

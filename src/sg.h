@@ -304,6 +304,15 @@ void sg_graft_info_release(struct sg_graft_info *g);
 /* A paired measurement as a trailer has it, nats per token; bounds of cand - parent. */
 struct sg_metric { char *gate, *set; double parent, cand, lower, upper; uint64_t docs; };
 
+/* What somebody said of a commit afterwards; all texts owned. */
+struct sg_note {
+	char commit[SG_COMMIT_HEX];	/* that it is about */
+	char graft[SG_SHA256_HEX];	/* "": the commit took none in */
+	char *name;			/* of the graft, may be NULL */
+	char *text, *by;		/* by "": not said */
+	int64_t time;
+};
+
 /* A commit as a step of growth. */
 struct sg_step {
 	char commit[SG_COMMIT_HEX];
@@ -325,12 +334,15 @@ struct sg_step {
 	struct sg_metric *metric;
 	size_t n_metrics;
 	char *gate;			/* "pass 4/4"; NULL: not said */
+	struct sg_note *note;		/* oldest first; of sg_log only when asked for */
+	size_t n_notes;
 };
 struct sg_log_opts {
 	const char *rev;		/* or "A..B": what B has and A lacks; NULL: HEAD */
 	bool all;			/* from every branch, tag and candidate */
 	bool parents;			/* every parent, candidates too; else the line with what was merged */
 	bool first_parent;		/* the line alone */
+	bool notes;
 	uint64_t max;			/* 0: no limit */
 	bool signatures;		/* check them */
 };
@@ -339,6 +351,21 @@ struct sg_log_opts {
 int sg_log(struct sg_repo *r, const struct sg_log_opts *o, int (*fn)(void *arg, const struct sg_step *s), void *arg);
 int sg_step_read(struct sg_step *out, struct sg_repo *r, const char *rev);
 void sg_step_release(struct sg_step *s);
+
+/*
+ * Notes (sg_notes.c) are kept on refs/notes/sg as git keeps notes, one line of JSON each,
+ * so that stock git shows and merges them. They prove nothing and are not signed. word:
+ * a graft, whose note is that of the commit that let it in or that it waits in, or a
+ * revision.
+ */
+struct sg_note_list { struct sg_note *note; size_t n, cap; };
+/* commit: the one that it is about. Loses to nobody who writes at the same time. */
+int sg_note_add(char commit[SG_COMMIT_HEX], struct sg_repo *r, const char *word, const char *text);
+/* word NULL: all there are. */
+int sg_note_list(struct sg_note_list *out, struct sg_repo *r, const char *word);
+/* The nth of them, from 1, or all (0). Returns how many went; NOTFOUND. */
+int sg_note_remove(char commit[SG_COMMIT_HEX], struct sg_repo *r, const char *word, size_t nth);
+void sg_note_list_release(struct sg_note_list *l);
 
 /* A graft that waits on its own ref. */
 struct sg_cand_info {

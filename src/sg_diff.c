@@ -365,7 +365,8 @@ static void spans_release(struct diff *w)
 static struct sg_diff_graft *graft_of(struct sg_diff *d, enum sg_diff_side side, bool common, const char *id)
 {
 	for (size_t i = 0; i < d->n; i++)
-		if ((d->graft[i].side == side || (common && d->graft[i].side == SG_DIFF_BOTH)) && !strcmp(d->graft[i].info.id, id))
+		if ((d->graft[i].side == side || (common && d->graft[i].side == SG_DIFF_BOTH)) &&
+		    !strcmp(d->graft[i].info.id, id))
 			return &d->graft[i];
 	return NULL;
 }

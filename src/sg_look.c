@@ -80,7 +80,7 @@ int sg_graft_info_read(struct sg_graft_info *out, struct sg_repo *r, const struc
 /* --- what points at a commit --------------------------------------------------- */
 
 struct label { struct sg_oid oid; char *text; };
-struct labels { struct label *l; size_t n, cap; };
+struct labels { struct label *l; size_t n, cap; struct sg_oid notes; };	/* notes: zero, not wanted */
 
 static void labels_release(struct labels *l)
 {
@@ -321,6 +321,7 @@ void sg_step_release(struct sg_step *s)
 		free(s->metric[i].gate);
 		free(s->metric[i].set);
 	}
+	sg_note_list_release(&(struct sg_note_list){ .note = s->note, .n = s->n_notes });
 	free(s->graft);
 	free(s->replaced);
 	free(s->metric);
@@ -402,6 +403,18 @@ static int fill_signature(struct sg_step *s, struct sg_repo *r, const struct sg_
 	return !*by.text || (s->signature_text = sg_strdup(by.text)) ? 0 : -SG_E_NOMEM;
 }
 
+static int add_notes(struct sg_step *s, struct sg_repo *r, const struct sg_oid *notes, const struct sg_oid *id)
+{
+	struct sg_note_list l = { 0 };
+
+	if (sg_oid_is_zero(notes))
+		return 0;
+	SG_TRY(sg_notes_of(&l, r, notes, id));
+	s->note = l.note;
+	s->n_notes = l.n;
+	return 0;
+}
+
 static int fill(struct sg_step *out, struct sg_repo *r, const struct labels *l, const struct sg_commit *c)
 {
 	struct sg_step s = { .time = c->author.time, .has_signature = c->signature != NULL };
@@ -416,6 +429,8 @@ static int fill(struct sg_step *out, struct sg_repo *r, const struct labels *l, 
 		rc = add_parents(&s, c);
 	if (rc >= 0)
 		rc = add_refs(&s, l, &c->id);
+	if (rc >= 0)
+		rc = add_notes(&s, r, &l->notes, &c->id);
 	for (size_t i = 0; rc >= 0 && i < s.n; i++)
 		rc = describe(&s.graft[i], r, c, &s);
 	for (size_t i = 0; rc >= 0 && i < s.n_replaced; i++)
@@ -437,6 +452,8 @@ int sg_step_read(struct sg_step *out, struct sg_repo *r, const char *rev)
 	SG_TRY(sg_rev_parse(&oid, r->reg, rev ? rev : "HEAD"));
 	SG_TRY(sg_commit_read(&c, r->reg, &oid));
 	rc = label_all(&l, r);
+	if (rc >= 0)
+		rc = sg_notes_head(&l.notes, r);
 	if (rc >= 0)
 		rc = fill(out, r, &l, &c);
 	if (rc >= 0 && (rc = fill_signature(out, r, &c)) < 0)
@@ -528,6 +545,8 @@ int sg_log(struct sg_repo *r, const struct sg_log_opts *o, int (*fn)(void *arg, 
 	unsigned flags = o->first_parent ? SG_WALK_FIRST_PARENT : o->parents || o->all ? 0 : SG_WALK_LINE;
 	int rc = label_all(&w.labels, r);
 
+	if (rc >= 0 && o->notes)
+		rc = sg_notes_head(&w.labels.notes, r);
 	if (rc >= 0 && (o->rev || !o->all))
 		rc = start_range(&from, &hide, r, o->rev ? o->rev : "HEAD");
 	if (rc == -SG_E_NOTFOUND && !o->rev)
