@@ -200,8 +200,8 @@ static int check_change(struct sg_prover *p, const struct sg_ref_change *e, cons
 		return SG_MIN(rc, 0);
 	sg_oid_hex(was, &e->old);
 	sg_oid_hex(is, &e->new);
-	return sg_prove_say(p, SG_OPEN, "ref", p->branch, "it was taken back from %.10s to %.10s, says its reflog: %.200s", was, is,
-			    e->message ? e->message : "");
+	return sg_prove_say(p, SG_OPEN, "ref", p->branch, "it was taken back from %.10s to %.10s, says its reflog: %.200s", was,
+			    is, e->message ? e->message : "");
 }
 
 /* Our own branch, if it is protected, against what its reflog remembers. */

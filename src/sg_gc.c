@@ -115,25 +115,29 @@ static int fade_ref(struct collect *c, const struct sg_ref *ref, const char *fol
 	return rc;
 }
 
-/* Its reports stand on the graft's commit: first they, so that what is left by a kill
+/* Its reports and approvals stand on the graft's commit: first they, so that what is left by a kill
  * is found again by the ref of the graft. */
 static int fade(struct collect *c, const char *where, const struct sg_ref *ref, int64_t since)
 {
 	const char *id16 = strrchr(ref->name, '/') + 1;
+	static const char *const said[] = { "report", "approve" };
 	char folder[64], prefix[64];
-	struct sg_refs reports = { 0 };
-	int rc;
+	int rc = 0;
 
 	snprintf(folder, sizeof(folder), "grafts/%.16s/data", id16);
-	snprintf(prefix, sizeof(prefix), "refs/sg/report/%.16s/", id16);
-	rc = sg_ref_list(&reports, c->r->reg, prefix);
-	for (size_t i = 0; rc >= 0 && i < reports.n; i++)
-		rc = fade_ref(c, &reports.ref[i], folder);
+	for (size_t k = 0; rc >= 0 && k < SG_LEN(said); k++) {
+		struct sg_refs l = { 0 };
+
+		snprintf(prefix, sizeof(prefix), "refs/sg/%s/%.16s/", said[k], id16);
+		rc = sg_ref_list(&l, c->r->reg, prefix);
+		for (size_t i = 0; rc >= 0 && i < l.n; i++)
+			rc = fade_ref(c, &l.ref[i], folder);
+		sg_refs_release(&l);
+	}
 	if (rc >= 0)
 		rc = fade_ref(c, ref, folder);
 	if (rc > 0)
 		rc = add_faded(c, where, id16, &ref->oid, since);
-	sg_refs_release(&reports);
 	return rc;
 }
 

@@ -57,4 +57,9 @@ t 'a required signer, and a branch that is not protected' '
 	fails_with 1 as bob accept second 2>err && grep -q "not approved by ann@example.com" err && sg branch free && sg checkout -q free && sg accept -q second &&
 	fails_with 1 sg policy set gate.quality.min-docs 30 2>err && grep -q "changes the policy, and the policy before it has signers; it is not signed" err && as ann policy set gate.quality.min-docs 30
 '
+t 'an approval keeps no weights alive that a rejected graft gave up' '
+	sg checkout -q main && sg train --type lora --name third --seed 3 $fast -q && sg validate -q third && as ann approve -q third && id=$(g for-each-ref --format="%(refname:lstrip=3)" refs/sg/cand) && ref=$(g for-each-ref --format="%(refname)" refs/sg/approve/$id) &&
+	g cat-file -e $ref:grafts/$id/data && sg reject -q third && sg config sg.rejectedExpire 1.second.ago && sg gc --prune=now -q && ! g cat-file -e refs/sg/rejected/$id:grafts/$id/data && ! g cat-file -e $ref:grafts/$id/data &&
+	g cat-file -e $ref:approval.sig && g fsck --strict
+'
 done_
