@@ -201,8 +201,8 @@ static int show(void *arg, const struct sg_step *s)
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
-	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .notes = notes, .max = (uint64_t)max_count,
-				 .signatures = signatures };
+	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .notes = notes,
+				 .max = (uint64_t)max_count, .signatures = signatures };
 
 	SG_TRY(sg_cmd_args(argc, 0, 1));
 	o.rev = argc ? argv[0] : NULL;

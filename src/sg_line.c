@@ -241,11 +241,17 @@ int sg_branch_delete(struct sg_repo *r, const char *name, bool force, char was[S
 
 /* --- HEAD ------------------------------------------------------------------------ */
 
+static int no_branch(const char *rev)
+{
+	return sg_fail(SG_E_NOTFOUND, "'%s' is a commit and no branch; 'sg checkout -b NEW %s' makes one of it", rev, rev);
+}
+
 /* A branch that one remote alone has becomes one of ours, as git does it. */
 static int take_remote(struct sg_repo *r, const char *name, const char *ref)
 {
 	struct sg_refs l = { 0 };
 	const struct sg_ref *found = NULL;
+	struct sg_oid at;
 	size_t hits = 0;
 	int rc = sg_ref_list(&l, r->reg, "refs/remotes/");
 
@@ -257,7 +263,9 @@ static int take_remote(struct sg_repo *r, const char *name, const char *ref)
 			hits++;
 		}
 	}
-	if (rc >= 0 && !hits)
+	if (rc >= 0 && !hits && sg_rev_parse(&at, r->reg, name) >= 0)
+		rc = no_branch(name);
+	else if (rc >= 0 && !hits)
 		rc = sg_fail(SG_E_NOTFOUND, "there is no branch '%s'; 'sg checkout -b %s' makes it", name, name);
 	else if (rc >= 0 && hits > 1)
 		rc = sg_fail(SG_E_NOTFOUND, "there is no branch '%s', and %zu remotes have one; say which with "
@@ -279,9 +287,13 @@ int sg_checkout(struct sg_repo *r, const char *name)
 		name = last;
 	}
 	rc = full_name(&ref, "branch", "refs/heads/", name);
-	if (rc >= 0)
+	if (rc == -SG_E_USAGE && strcmp(name, "HEAD") && sg_rev_parse(&oid, r->reg, name) >= 0)
+		rc = no_branch(name);
+	else if (rc == -SG_E_USAGE)
+		(void)full_name(&ref, "branch", "refs/heads/", name);	/* its message again */
+	else if (rc >= 0)
 		rc = sg_ref_get(&oid, r->reg, ref);
-	if (rc == -SG_E_NOTFOUND)
+	if (rc == -SG_E_NOTFOUND && ref)
 		rc = take_remote(r, name, ref);
 	if (rc >= 0 && sg_head_get(&head, r->reg) >= 0 && !strcmp(head, ref)) {
 		rc = 1;

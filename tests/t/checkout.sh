@@ -14,9 +14,23 @@ t 'growth goes to the branch that HEAD names' '
 	was=$(git_ rev-parse main) && sg checkout -q trial && sg train --type layer --name first $fast -q && sg accept first -q &&
 	is "$(git_ rev-parse main)" $was && is "$(git_ rev-parse trial^1)" $was && sg status | grep -q "1 graft," && sg checkout -q main && sg status | grep -q "0 grafts"
 '
+if [ -r /proc/self/io ]; then
+# What this shell and the commands that it waited for wrote, in bytes.
+written () { sed -n 's/^wchar: //p' /proc/$$/io; }
+t 'any commit, back and forth: no weight is copied' '
+	sg checkout -q trial && sg train --type layer --name heavy --seed 3 $fast -q && sg accept -q heavy && sg checkout -q main &&
+	weights=$(git_ ls-tree -rl trial grafts/ | awk "{ n += \$4 } END { print n }") && [ $weights -gt 100000 ] &&
+	size=$(git_ cat-file --batch-check="%(objectname)" --batch-all-objects | wc -l) && a=$(written) &&
+	sg checkout -q trial && sg checkout -q -b past trial~1 && sg checkout -q - && sg checkout -q main && b=$(written) &&
+	echo "$((b - a)) bytes written, $weights bytes of weights" && [ $((b - a)) -lt 8000 ] &&
+	is "$(git_ cat-file --batch-check="%(objectname)" --batch-all-objects | wc -l)" $size && git_ branch -q -D past
+'
+else
+skip /proc 'any commit, back and forth: no weight is copied'
+fi
 t 'what is not there: one line, nothing moves' '
 	fails_with 128 sg checkout nothing 2>err && is "$(wc -l <err)" 1 && grep -q "no branch .nothing." err &&
-	fails_with 128 sg checkout -b trial && fails_with 129 sg checkout -b "a..b" && fails_with 129 sg checkout && fails_with 129 sg checkout main trial &&
+	fails_with 128 sg checkout main~1 2>err && grep -q "is a commit and no branch; .sg checkout -b NEW main~1." err && fails_with 128 sg checkout -b trial && fails_with 129 sg checkout -b "a..b" && fails_with 129 sg checkout && fails_with 129 sg checkout main trial &&
 	fails_with 129 sg checkout HEAD && is "$(git_ symbolic-ref HEAD)" refs/heads/main
 '
 t 'a branch that one remote has is made; two must be told apart' '
