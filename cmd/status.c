@@ -128,6 +128,7 @@ static void print_base(const struct sg_base_info *b)
 		       sg_print_color(SG_PLAIN));
 }
 
+#define SHOWN 100	/* grafts of a large stack */
 static int print_stack(const struct sg_status *s)
 {
 	struct sg_table t;
@@ -135,13 +136,15 @@ static int print_stack(const struct sg_status *s)
 
 	for (size_t i = 0; i < s->n_stack; i++)
 		parameters += s->stack[i].parameters;
-	printf("State %s  %zu %s", short_id(s->state), s->n_stack, s->n_stack == 1 ? "graft" : "grafts");
-	if (s->n_stack)
+	printf("State %s  %zu %s", short_id(s->state), s->n_active, s->n_active == 1 ? "graft" : "grafts");
+	if (s->n_stack && s->n_stack == s->n_active)
 		printf(", %s parameters", sg_look_number(parameters));
 	putchar('\n');
 	if (!s->n_stack)
 		return 0;
 	puts("\nActive, in stack order:");
+	if (s->n_stack < s->n_active)
+		printf("  (%zu before these; --json has them all)\n", s->n_active - s->n_stack);
 	sg_table_init(&t, "|graft|name|type|sites|>parameters|>payload", false);
 	for (size_t i = 0; i < s->n_stack; i++) {
 		const struct sg_graft_info *g = &s->stack[i];
@@ -253,7 +256,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 	(void)argv;
 	SG_TRY(sg_cmd_args(argc, 0, 0));
-	SG_TRY(sg_status(&s, ctx->repo));
+	SG_TRY(sg_status(&s, ctx->repo, ctx->json ? SIZE_MAX : SHOWN));
 	rc = ctx->json ? print_json(&s) : print_text(&s);
 	sg_status_release(&s);
 	return rc;

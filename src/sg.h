@@ -393,15 +393,16 @@ struct sg_status {
 	size_t ahead, behind;
 	struct sg_base_info base;
 	char state[SG_SHA256_HEX];
-	struct sg_graft_info *stack;	/* in stack order */
-	size_t n_stack;
+	struct sg_graft_info *stack;	/* the last ones, in stack order */
+	size_t n_stack, n_active;	/* how many these are, and how many are active */
 	struct sg_cand_info *cand;	/* candidates, then deferred, then rejected */
 	size_t n_cand;
 	struct sg_data_list data;
 	struct sg_job_info *job;	/* newest first */
 	size_t n_jobs;
 };
-int sg_status(struct sg_status *out, struct sg_repo *r);
+/* most: how many of the stack to describe, from its end; SIZE_MAX: all. */
+int sg_status(struct sg_status *out, struct sg_repo *r, size_t most);
 void sg_status_release(struct sg_status *s);
 
 /* A verdict that was kept, with what it was made with. */

@@ -62,7 +62,12 @@ static int offer(struct search *s, enum sg_graft_where where, const struct sg_oi
 		 const char *ref)
 {
 	char id[SG_SHA256_HEX], *name;
-	int rc = read_name(&name, s->r, commit, id16);
+	int rc;
+
+	/* so long a word is no name: names of thousands need not be read */
+	if (s->hex && strlen(s->word) >= 16 && strncmp(s->word, id16, 16))
+		return 0;
+	rc = read_name(&name, s->r, commit, id16);
 
 	if (rc >= 0 && matches(s, id16, name)) {
 		rc = full_id(id, s->r, commit, id16);

@@ -153,6 +153,7 @@ int sg_check_repo(struct sg_repo *r, void (*fn)(void *arg, const struct sg_probl
 {
 	struct scan s = { .r = r, .fn = fn, .arg = arg };
 
+	r->no_cache = true;
 	SG_TRY(sg_fsck(r->reg, on_object, &s, progress));
 	SG_TRY(check_head(&s));
 	SG_TRY(check_refs(&s, "refs/heads/", check_tree));

@@ -40,6 +40,7 @@ struct sg_repo {
 	struct sg_registry *reg;
 	char *device_name;
 	unsigned threads;
+	bool no_cache;			/* prove: believe nothing that was remembered (sg_stack.h) */
 	struct sg_device dev;		/* opened when first wanted: sg_repo_device */
 	bool dev_open;
 };

@@ -41,12 +41,15 @@ static int read_line(struct sg_status *s, struct sg_repo *r, const struct sg_oid
 	return rc >= 0 && s->branch ? read_upstream(s, r, head) : rc;
 }
 
-static int read_stack(struct sg_status *s, const struct sg_view *v)
+static int read_stack(struct sg_status *s, const struct sg_view *v, size_t most)
 {
+	size_t n = SG_MIN(most, v->ids.n), from = v->ids.n - n;
+
 	strcpy(s->state, v->state);
-	SG_TRY(SG_NEW(s->stack, v->ids.n));
-	for (; s->n_stack < v->ids.n; s->n_stack++)
-		SG_TRY(sg_graft_info_read(&s->stack[s->n_stack], v->r, &v->commit, v->ids.name[s->n_stack]));
+	s->n_active = v->ids.n;
+	SG_TRY(SG_NEW(s->stack, n));
+	for (; s->n_stack < n; s->n_stack++)
+		SG_TRY(sg_graft_info_read(&s->stack[s->n_stack], v->r, &v->commit, v->ids.name[from + s->n_stack]));
 	return 0;
 }
 
@@ -251,7 +254,7 @@ static int read_waiting(struct sg_status *s, struct sg_repo *r)
 	return rc;
 }
 
-static int read_all(struct sg_status *s, struct sg_repo *r)
+static int read_all(struct sg_status *s, struct sg_repo *r, size_t most)
 {
 	struct sg_view v = { 0 };
 	int rc = sg_view_open(&v, r, NULL);
@@ -259,7 +262,7 @@ static int read_all(struct sg_status *s, struct sg_repo *r)
 	if (rc >= 0)
 		rc = read_line(s, r, &v.commit);
 	if (rc >= 0)
-		rc = read_stack(s, &v);
+		rc = read_stack(s, &v, most);
 	sg_view_release(&v);
 	if (rc >= 0)
 		rc = sg_base_info(&s->base, r, NULL);
@@ -270,10 +273,10 @@ static int read_all(struct sg_status *s, struct sg_repo *r)
 	return rc < 0 ? rc : read_jobs(s, r);
 }
 
-int sg_status(struct sg_status *out, struct sg_repo *r)
+int sg_status(struct sg_status *out, struct sg_repo *r, size_t most)
 {
 	struct sg_status s = { 0 };
-	int rc = read_all(&s, r);
+	int rc = read_all(&s, r, most);
 
 	if (rc < 0)
 		sg_status_release(&s);

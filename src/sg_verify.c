@@ -647,6 +647,7 @@ int sg_verify(struct sg_verify_total *out, struct sg_repo *r, const struct sg_ve
 	struct sg_oid from;
 	int rc = sg_rev_parse(&from, r->reg, o->rev ? o->rev : "HEAD");
 
+	r->no_cache = true;
 	if (rc >= 0)
 		rc = sg_prove_branch(&p.branch, r, o->rev, &from);
 	if (rc >= 0)

@@ -1,5 +1,6 @@
 /* A composition as a commit has it: base, grafts, order, model. */
 #include "sg_repo.h"
+#include "sg_stack.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -131,35 +132,69 @@ static int read_pin(struct sg_view *v)
 	return rc;
 }
 
-static int list_grafts(struct sg_names *out, struct sg_view *v)
+/* A graft of the stack: what is remembered of its folder, else what its manifest says. */
+static int stack_graft(struct sg_graft **out, struct sg_view *v, struct sg_stack_memo *m, const struct sg_tree_entry *e)
 {
-	struct sg_tree_list l = { 0 };
-	int rc = sg_tree_list(&l, v->r->reg, &v->commit, "grafts");
+	int rc = sg_stack_memo_get(out, m, &e->oid);
 
-	if (rc == -SG_E_NOTFOUND)
-		return 0;
-	for (size_t i = 0; rc >= 0 && i < l.n; i++)
-		rc = sg_names_add(out, l.entry[i].name);
-	sg_tree_list_release(&l);
+	if (rc > 0 && strncmp((*out)->id, e->name, 16)) {	/* the same folder under another name */
+		sg_graft_free(*out);
+		rc = 0;
+	}
+	if (!rc) {
+		m->grew = true;
+		rc = sg_stored_graft(out, v->r, &v->commit, e->name);
+	}
+	if (rc >= 0 && strcmp((*out)->file.base, v->base))
+		rc = sg_fail(SG_E_REFUSED, "graft %.16s was made for base %.16s, not for %.16s", e->name,
+			     (*out)->file.base, v->base);
+	return rc;
+}
+
+static int stack_grafts(struct sg_graft **g, size_t *n, struct sg_view *v, const struct sg_tree_list *l)
+{
+	struct sg_stack_memo m = { .n = 0 };
+	struct sg_oid *folder = NULL;
+	bool many = l->n >= SG_STACK_MEMO_MIN;
+	int rc = SG_NEW(folder, l->n + 1);
+
+	if (rc >= 0 && many)
+		rc = sg_stack_memo_open(&m, v->r);
+	for (size_t i = 0; rc >= 0 && i < l->n; i++) {
+		folder[i] = l->entry[i].oid;
+		rc = stack_graft(&g[i], v, &m, &l->entry[i]);
+		*n += g[i] != NULL;
+	}
+	if (rc >= 0 && many && m.grew && !v->r->no_cache)
+		sg_stack_memo_save(v->r, g, folder, l->n);
+	sg_stack_memo_release(&m);
+	free(folder);
 	return rc;
 }
 
 static int read_stack(struct sg_view *v)
 {
-	struct sg_names folders = { 0 };
-	struct choice c = { 0 };
-	int rc = list_grafts(&folders, v);
+	struct sg_tree_list l = { 0 };
+	struct sg_graft **g = NULL;
+	size_t n = 0;
+	int rc = sg_tree_list(&l, v->r->reg, &v->commit, "grafts");
 
+	if (rc == -SG_E_NOTFOUND)
+		rc = 0;
 	if (rc >= 0)
-		rc = choose(&c, v, &folders, NULL, 0, NULL);
+		rc = SG_NEW(g, l.n + 1);
 	if (rc >= 0)
-		rc = sg_stack_order(c.g, c.n);
-	for (size_t i = 0; rc >= 0 && i < c.n; i++)
-		rc = sg_names_add(&v->ids, c.g[i]->id);
+		rc = stack_grafts(g, &n, v, &l);
 	if (rc >= 0)
-		rc = sg_stack_state(v->state, v->base, c.g, c.n);
-	choice_release(&c, true);
-	sg_names_release(&folders);
+		rc = sg_stack_order(g, n);
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		rc = sg_names_add(&v->ids, g[i]->id);
+	if (rc >= 0)
+		rc = sg_stack_state(v->state, v->base, g, n);
+	for (size_t i = 0; i < n; i++)
+		sg_graft_free(g[i]);
+	free(g);
+	sg_tree_list_release(&l);
 	return rc;
 }
 

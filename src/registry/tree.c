@@ -122,7 +122,7 @@ static int read_tree(struct sg_buf *out, struct sg_registry *r, const struct sg_
 #define MEMO_MAX ((size_t)16 << 20)
 struct memo_entry { const char *name; unsigned mode; };
 struct memo { struct sg_oid oid; struct sg_buf raw; struct memo_entry *entry; size_t n; };
-struct sg_tree_memo { struct memo m[MEMO]; unsigned turn; };
+struct sg_tree_memo { struct memo m[MEMO]; struct sg_oid once[MEMO]; unsigned turn, seen; };
 
 static void memo_release(struct memo *m)
 {
@@ -176,6 +176,18 @@ static int memo_add(struct memo **out, struct sg_registry *r, const struct sg_oi
 	return 0;
 }
 
+/* Was it looked into before? The first time is often the only one. */
+static bool memo_again(struct sg_registry *r, const struct sg_oid *oid)
+{
+	if (!r->memo && SG_NEW(r->memo, 1) < 0)
+		return false;
+	for (unsigned i = 0; i < MEMO; i++)
+		if (sg_oid_eq(&r->memo->once[i], oid))
+			return true;
+	r->memo->once[r->memo->seen++ % MEMO] = *oid;
+	return false;
+}
+
 static struct memo *memo_get(struct sg_registry *r, const struct sg_oid *oid)
 {
 	for (unsigned i = 0; r->memo && i < MEMO; i++)
@@ -222,7 +234,7 @@ static int find_entry(struct sg_raw_entry *out, struct sg_registry *r, const str
 
 	if (m || rc < 0)
 		return rc;
-	if (b.len >= MEMO_MIN && b.len <= MEMO_MAX) {
+	if (b.len >= MEMO_MIN && b.len <= MEMO_MAX && memo_again(r, tree)) {
 		rc = memo_add(&m, r, tree, &b);
 		sg_buf_release(&b);
 		return rc < 0 ? rc : memo_find(out, m, name, n);

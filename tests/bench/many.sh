@@ -2,7 +2,7 @@
 # How commands fare in a registry of many accepted grafts, of about 100 KB each:
 #	sh tests/bench/many.sh [grafts, 10000] [folder]
 # The history is written by tests/bench/many.c; what is timed are the commands: the
-# median of five, in ms. A folder that is given is kept and used again.
+# median of five, in ms, and the processor's time of the last. A folder that is given is kept and used again.
 set -e
 cd "$(dirname "$0")/../.."
 grafts=${1:-10000} dir=$2
@@ -30,7 +30,7 @@ if [ ! -e .sg ]; then
 	"$out" . "$grafts"
 	echo "$grafts grafts written in $((($(now) - began) / 1000000000)) s"
 fi
-git init -q --bare there.git 2>/dev/null || true
+rm -rf there.git && git init -q --bare there.git
 echo "registry: $(du -sm .sg/registry.git | cut -f1) MB, $(ls .sg/registry.git/objects/pack/*.pack | wc -l) packs"
 
 # timed <what> <command ...>
@@ -38,13 +38,16 @@ timed () {
 	what=$1
 	shift
 	for i in 1 2 3 4 5; do
+		[ "$what" = "${what#a commit}" ] || { "$SG" policy set gate.quality.alpha 0.0$i >/dev/null; }
 		began=$(now)
-		"$SG" "$@" >/dev/null 2>"$dir/err" || { echo "$what: $(cat "$dir/err")"; return 0; }
+		/usr/bin/time -o "$dir/cpu" -f '%U %S' "$SG" "$@" >/dev/null 2>"$dir/err" || { echo "$what: $(cat "$dir/err")"; return 0; }
 		echo $((($(now) - began) / 10000))
-	done | sort -n | sed -n 3p | awk -v w="$what" '{ printf "%-28s %8.1f ms\n", w, $1 / 100 }'
+	done | sort -n | sed -n 3p | awk -v w="$what" -v f="$dir/cpu" '{ getline c <f; split(c, u, " "); printf "%-28s %8.1f ms   cpu %5.0f ms\n", w, $1 / 100, (u[1] + u[2]) * 1000 }'
 }
 timed 'log -n 20' log -n 20
-timed 'log (all)' log
 timed 'status' status
-timed 'show NAME' show "g$((grafts / 2))"
+timed 'show NAME (reads names)' show "g$((grafts / 2))"
 timed 'show ID' show "$(git --git-dir=.sg/registry.git ls-tree --name-only main:grafts | sed -n 7p)"
+"$SG" push -q --link there.git main
+timed 'a commit, pushed' push -q there.git main
+timed 'a commit, pushed by link' push -q --link there.git main
