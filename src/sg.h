@@ -186,6 +186,37 @@ int sg_sensitivity(struct sg_sensitivity *out, struct sg_repo *r, const struct s
 		   const struct sg_progress *progress);
 void sg_sensitivity_release(struct sg_sensitivity *s);
 
+/* --- staged growth (sg_stages.c) ------------------------------------------------ */
+
+struct sg_stages_opts {
+	struct sg_train_opts train;	/* of a deep run; sites: globs to choose from; name, resume: not used */
+	const char *name;		/* of the run: its candidates are <name>.<stage>p0, d0 ... */
+	uint64_t stages, probes, probe_steps, top, samples;	/* samples: of the scores */
+	enum sg_score by;
+	double alpha, min_gain;		/* of the ranking: what its paired test must show */
+	const char *refine;		/* type that looks once more inside an accepted graft's sites; NULL: none */
+	struct sg_names refine_hyper;
+};
+/* What happened; borrowed for the call. */
+struct sg_stage_event {
+	const char *what;		/* "probe", "deep", then "accept", or "reject" or "defer" as the gates said */
+	uint64_t stage;
+	const char *name, *graft;
+	const struct sg_names *sites;
+	uint64_t parameters, payload, docs;
+	double parent, change, lower, upper;	/* on the selection sets, nats per token */
+};
+typedef bool sg_stage_fn(void *arg, const struct sg_stage_event *e);	/* true stops */
+struct sg_stages_total {
+	uint64_t stages, skipped;	/* that ran; that an earlier call had finished */
+	uint64_t tried, accepted, trained, tokens;	/* candidates; steps and tokens of this call */
+	double gain, seconds;		/* on the selection sets, of what was accepted; of training */
+	bool plateau;			/* it ended because a stage brought nothing */
+};
+/* Called again with the same options it goes on where it was stopped. */
+int sg_stages(struct sg_stages_total *out, struct sg_repo *r, const struct sg_stages_opts *o, sg_stage_fn *fn, void *arg,
+	      const struct sg_progress *progress);
+
 /* --- judging (sg_judge.c) --------------------------------------------------- */
 
 struct sg_gate_line {
