@@ -82,8 +82,8 @@ static int add(struct sg_approvals *l, struct sg_repo *r, const struct sg_buf *t
 	struct sg_signed s;
 
 	SG_TRY(sg_trust_signed_bytes(&s, r, sig, SG_SIG_APPROVAL, text->data, text->len, policy, 0));
-	signer = s.how == SG_SIG_GOOD && s.by_policy ? sg_trust_signer(policy, &s.key) : NULL;
-	if (!signer) {
+	SG_TRY(sg_trust_signer(&signer, policy, &s.key));
+	if (s.how != SG_SIG_GOOD || !signer) {
 		if (bad && *bad != '!')
 			snprintf(bad, 300, "%c%.290s", s.how == SG_SIG_BAD || s.how == SG_SIG_NONE ? '!' : '?', s.text);
 		return 0;
@@ -370,7 +370,7 @@ static int myself(struct sg_pubkey *key, const struct sg_policy_signer **who, st
 		return sg_fail(SG_E_REFUSED, "the policy names no signers, so nobody can approve");
 	SG_TRY(sg_signing_key(key, r->reg));
 	SG_TRY(sg_pubkey_print(print, key));
-	*who = sg_trust_signer(policy, key);
+	SG_TRY(sg_trust_signer(who, policy, key));
 	return *who ? 0 : sg_fail(SG_E_REFUSED, "your key %s is that of no signer of the policy", print);
 }
 

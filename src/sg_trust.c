@@ -43,16 +43,16 @@ int sg_trust_branch(char **out, struct sg_repo *r)
 
 /* --- whose signature --------------------------------------------------------- */
 
-const struct sg_policy_signer *sg_trust_signer(const struct sg_policy *p, const struct sg_pubkey *key)
+int sg_trust_signer(const struct sg_policy_signer **out, const struct sg_policy *p, const struct sg_pubkey *key)
 {
-	for (size_t i = 0; p && i < p->n_signers; i++) {
-		struct sg_pubkey k;
+	char text[SG_PUBKEY_TEXT];
 
-		if (sg_pubkey_parse(&k, p->signer[i].key, strlen(p->signer[i].key), "a signer's key") >= 0 &&
-		    sg_pubkey_eq(&k, key))
-			return &p->signer[i];
-	}
-	return NULL;
+	*out = NULL;
+	SG_TRY(sg_pubkey_text(text, key));
+	for (size_t i = 0; p && !*out && i < p->n_signers; i++)
+		if (!strcmp(p->signer[i].key, text))
+			*out = &p->signer[i];
+	return 0;
 }
 
 /* The user's own file of allowed signers, for whom no policy names. */
@@ -107,7 +107,7 @@ int sg_trust_signed_bytes(struct sg_signed *out, struct sg_repo *r, const struct
 	}
 	if (armour->len && rc >= 0) {
 		SG_TRY(sg_pubkey_print(s.print, &s.key));
-		signer = sg_trust_signer(p, &s.key);
+		SG_TRY(sg_trust_signer(&signer, p, &s.key));
 		snprintf(s.text, sizeof(s.text), "key %s is nobody's who is known", s.print);
 		if (signer) {
 			s.how = SG_SIG_GOOD;
@@ -353,6 +353,7 @@ int sg_trust_remote(struct sg_repo *r, const char *rev, const struct sg_oid *bas
 
 int sg_trust_ready(struct sg_repo *r, const char *ref, const struct sg_oid *head)
 {
+	const struct sg_policy_signer *who = NULL;
 	struct sg_policy t = { 0 };
 	struct sg_pubkey key;
 	char print[SG_PUBKEY_PRINT] = "";
@@ -371,7 +372,9 @@ int sg_trust_ready(struct sg_repo *r, const char *ref, const struct sg_oid *head
 		rc = sg_signing_key(&key, r->reg);
 	if (rc >= 0)
 		rc = sg_pubkey_print(print, &key);
-	if (rc >= 0 && !sg_trust_signer(&t, &key))
+	if (rc >= 0)
+		rc = sg_trust_signer(&who, &t, &key);
+	if (rc >= 0 && !who)
 		rc = sg_fail(SG_E_REFUSED, "the policy protects '%s', and your key %s is that of no signer", ref + 11, print);
 out:
 	sg_policy_release(&t);

@@ -26,7 +26,8 @@ int sg_trust_signed(struct sg_signed *out, struct sg_repo *r, const struct sg_oi
 /* Of bytes: a receipt, an approval. time: seconds, for keys that expire. */
 int sg_trust_signed_bytes(struct sg_signed *out, struct sg_repo *r, const struct sg_buf *armour, const char *name_space,
 			  const void *data, size_t n, const struct sg_policy *p, int64_t time);
-const struct sg_policy_signer *sg_trust_signer(const struct sg_policy *p, const struct sg_pubkey *key);
+/* The signer whose key it is; NULL: none (p may be NULL). */
+int sg_trust_signer(const struct sg_policy_signer **out, const struct sg_policy *p, const struct sg_pubkey *key);
 
 /*
  * May the commit stand on that branch (NULL: on none, what a merge brings in)? REFUSED

@@ -114,6 +114,7 @@ static int unarmour(struct sg_buf *out, const char *text, size_t n, const char *
 	static const char begin[] = "-----BEGIN OPENSSH PRIVATE KEY-----\n", end[] = "-----END OPENSSH PRIVATE KEY-----";
 	size_t b = strlen(begin);
 	const char *stop;
+	int rc;
 
 	if (n > SG_KEYFILE_MAX || n < b || memcmp(text, begin, b)) {
 		if (n > 11 && !memcmp(text, "-----BEGIN ", 11))
@@ -124,7 +125,8 @@ static int unarmour(struct sg_buf *out, const char *text, size_t n, const char *
 	stop = memmem(text + b, n - b, end, strlen(end));
 	if (!stop)
 		return no_key(what);
-	return sg_unbase64(out, text + b, (size_t)(stop - text) - b) < 0 ? no_key(what) : 0;
+	rc = sg_unbase64(out, text + b, (size_t)(stop - text) - b);
+	return rc == -SG_E_CORRUPT ? no_key(what) : rc;
 }
 
 static int split(struct keyfile *f, const struct sg_buf *b)

@@ -73,6 +73,7 @@ static int no_signature(void)
 static int unarmour(struct sg_buf *out, const char *s, size_t n)
 {
 	static const char begin[] = SG_SIG_BEGIN, end[] = SG_SIG_END;
+	int rc;
 
 	while (n && (unsigned char)*s <= ' ')
 		s++, n--;
@@ -88,7 +89,8 @@ static int unarmour(struct sg_buf *out, const char *s, size_t n)
 	}
 	s += strlen(begin);
 	n -= strlen(begin) + strlen(end);
-	return sg_unbase64(out, s, n) < 0 ? no_signature() : 0;
+	rc = sg_unbase64(out, s, n);
+	return rc == -SG_E_CORRUPT ? no_signature() : rc;
 }
 
 struct parts { struct sg_ssh_text pub, name_space, reserved, hash, sig; };
