@@ -32,8 +32,8 @@ static int print_json(const struct sg_peft_info *i)
 
 static int print_text(const struct sg_peft_info *i)
 {
-	printf("candidate %.16s%s%s: lora on %zu modules, rank %llu, alpha %g, %s%s\n", i->id, i->name ? " " : "",
-	       sg_print_safe(i->name), i->modules, (unsigned long long)i->rank, i->alpha, sg_print_bytes(i->bytes),
+	printf("candidate %.16s%s%s: %s on %zu modules, rank %llu, alpha %g, %s%s\n", i->id, i->name ? " " : "",
+	       sg_print_safe(i->name), i->type, i->modules, (unsigned long long)i->rank, i->alpha, sg_print_bytes(i->bytes),
 	       i->known ? ", which waited already" : "");
 	if (i->base_name)
 		printf("the adapter says that it is for '%s'; that this is the base here, nothing proves\n",

@@ -1,7 +1,7 @@
 /*
- * A LoRA adapter of the PEFT library as a candidate. Whatever of its configuration
- * would change what is computed, and is no plain LoRA, is refused by name; so is a
- * tensor that no map of the base takes, and a map that misses one.
+ * An adapter of the PEFT library, LoRA, DoRA or IA3, as a candidate. Whatever of its
+ * configuration would change what is computed, and is none of these, is refused by name;
+ * so is a tensor that no map of the base takes, and a map that misses one.
  */
 #include "sg_peft.h"
 #include "base/error.h"
@@ -16,7 +16,7 @@ struct place {
 	char site[64], module[200];
 	enum sg_layout layout;
 	size_t in, out;
-	bool taken;
+	bool taken, input;		/* there are tensors for it; IA3: they scale what goes in */
 };
 
 struct import {
@@ -29,6 +29,8 @@ struct import {
 	struct sg_map map;
 	struct sg_tensors t;
 	char sha[2][SG_SHA256_HEX];	/* of configuration and tensors */
+	const char *type, *parts;	/* of the graft, and what it has for each map (sg_peft_parts) */
+	const char *side;		/* IA3: where the factors stand */
 	int64_t rank;
 	double alpha;
 	const char *base_name;
@@ -43,8 +45,9 @@ struct import {
 /* Keys that say nothing about what is computed from the tensors, or are read below. */
 static const char *const plain[] = {
 	"auto_mapping", "base_model_name_or_path", "bias", "exclude_modules", "fan_in_fan_out", "inference_mode",
-	"init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha", "lora_dropout", "megatron_core",
-	"peft_type", "peft_version", "qalora_group_size", "r", "revision", "target_modules", "task_type", "eva_config",
+	"init_ia3_weights", "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha", "lora_dropout",
+	"megatron_core", "peft_type", "peft_version", "qalora_group_size", "r", "revision", "target_modules", "task_type",
+	"eva_config", "use_dora",
 };
 
 static bool is_plain(const char *key)
@@ -72,15 +75,15 @@ static bool is_off(const struct sg_json *j)
 	}
 }
 
-static int check_switches(const struct sg_json *o)
+static int check_switches(const struct sg_json *o, bool ia3)
 {
 	for (const struct sg_json *j = o->child; j; j = j->next) {
-		if (is_plain(j->key) || is_off(j))
+		if (is_plain(j->key) || is_off(j) || (ia3 && !strcmp(j->key, "feedforward_modules")))
 			continue;
 		if (!strcmp(j->key, "rank_pattern") || !strcmp(j->key, "alpha_pattern"))
 			return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": '%s' gives modules their own values; a lora graft has "
 				       "one rank and one alpha", j->key);
-		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": '%.100s' is set, so this is no plain LoRA", j->key);
+		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": '%.100s' is set, so this is no plain LoRA, DoRA or IA3", j->key);
 	}
 	return 0;
 }
@@ -109,6 +112,25 @@ static int check_word(const struct sg_json *o, const char *key, const char *want
 					       is, want);
 }
 
+/* Which of the forms it is. */
+static int choose_type(struct import *m, const struct sg_json *o)
+{
+	const char *is = "";
+	bool dora = false;
+
+	SG_TRY(sg_json_str(o, "peft_type", &is));
+	SG_TRY(sg_json_bool(o, "use_dora", &dora));
+	if (!strcmp(is, "IA3"))
+		m->type = "ia3";
+	else if (!strcmp(is, "LORA"))
+		m->type = dora ? "dora" : "lora";
+	else
+		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'peft_type' is '%.60s'; only 'LORA' and 'IA3' can be imported",
+			       is);
+	m->parts = sg_peft_parts(m->type);
+	return 0;
+}
+
 static int read_config(struct import *m)
 {
 	char *path = sg_path_join(m->o->dir, SG_PEFT_CONFIG);
@@ -122,13 +144,15 @@ static int read_config(struct import *m)
 	o = sg_json_root(&m->doc);
 	if (o->type != SG_JSON_OBJECT)
 		return sg_fail(SG_E_CORRUPT, SG_PEFT_CONFIG ": not an object");
-	SG_TRY(check_word(o, "peft_type", "LORA", true));
+	SG_TRY(choose_type(m, o));
 	SG_TRY(check_word(o, "task_type", "CAUSAL_LM", false));
 	SG_TRY(check_word(o, "bias", "none", false));
 	SG_TRY(check_start(o));
-	SG_TRY(check_switches(o));
+	SG_TRY(check_switches(o, *m->parts == 'l'));
 	m->rank = 8;			/* as PEFT has them when they are not there */
 	m->alpha = 8;
+	if (*m->parts == 'l')
+		return sg_json_str(o, "base_model_name_or_path", &m->base_name);
 	SG_TRY(sg_json_i64(o, "r", 1, 1 << 20, &m->rank));
 	SG_TRY(sg_json_f64(o, "lora_alpha", &m->alpha));
 	if (!isfinite(m->alpha) || !(m->alpha > 0))
@@ -211,16 +235,50 @@ static const struct sg_tensor_info *factor(const struct import *m, const struct 
 	return sg_tensors_get(&m->t, key);
 }
 
-static int check_factor(const struct import *m, const struct sg_tensor_info *i, size_t rows, size_t cols)
+/* The shape that a tensor of the place must have, PEFT's and the graft's. */
+static unsigned shape_of(size_t *theirs, size_t *ours, unsigned *our_ndim, const struct import *m, const struct place *p,
+			 char part)
 {
+	size_t r = (size_t)m->rank;
+
+	*our_ndim = part == 'm' || part == 'l' ? 1 : 2;
+	theirs[1] = ours[1] = 0;
+	switch (part) {
+	case 'A':
+		theirs[0] = ours[0] = r;
+		theirs[1] = ours[1] = p->in;
+		return 2;
+	case 'B':
+		theirs[0] = ours[0] = p->out;
+		theirs[1] = ours[1] = r;
+		return 2;
+	case 'm':
+		theirs[0] = ours[0] = p->out;
+		return 1;
+	default:
+		ours[0] = p->input ? p->in : p->out;
+		theirs[0] = p->input ? 1 : p->out;
+		theirs[1] = p->input ? p->in : 1;
+		return 2;
+	}
+}
+
+static int check_factor(const struct import *m, const struct place *p, char part)
+{
+	const struct sg_tensor_info *i = factor(m, p, part);
+	size_t want[2], ours[2];
+	unsigned ndim, n = shape_of(want, ours, &ndim, m, p, part);
+
 	SG_TRY(sg_tensor_usable(i));
 	if (i->dtype != SG_F32 && i->dtype != SG_F16 && i->dtype != SG_BF16)
 		return sg_fail(SG_E_UNSUPPORTED, SG_PEFT_MODEL ": '%.200s' is %s; a factor is F32, F16 or BF16", i->name,
 			       i->dtype_name);
-	if (i->ndim != 2 || i->shape[0] != rows || i->shape[1] != cols)
-		return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' is no %zu x %zu, as base and rank %lld make it", i->name,
-			       rows, cols, (long long)m->rank);
-	return 0;
+	if (i->ndim == n && i->shape[0] == want[0] && (n < 2 || i->shape[1] == want[1]))
+		return 0;
+	if (part != 'A' && part != 'B')
+		return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' has not the shape that the base's map makes it", i->name);
+	return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' is no %zu x %zu, as base and rank %lld make it", i->name,
+		       want[0], want[1], (long long)m->rank);
 }
 
 /* Names for a message, the first of them. */
@@ -242,6 +300,20 @@ static int refuse_list(struct listed *l, const char *what)
 	return rc;
 }
 
+/* How many of the place's tensors are there; the first that is not to *gone. */
+static size_t present(char *gone, const struct import *m, const struct place *p)
+{
+	size_t n = 0;
+
+	*gone = '\0';
+	for (const char *c = m->parts; *c; c++)
+		if (factor(m, p, *c))
+			n++;
+		else if (!*gone)
+			*gone = *c;
+	return n;
+}
+
 static int take_tensors(struct import *m)
 {
 	struct listed missing = { .n = 0 };
@@ -249,23 +321,20 @@ static int take_tensors(struct import *m)
 
 	for (size_t i = 0; rc >= 0 && i < m->n; i++) {
 		struct place *p = &m->place[i];
-		const struct sg_tensor_info *a = factor(m, p, 'A'), *b = factor(m, p, 'B');
-		char key[300];
+		char key[300], gone;
 
-		if (!a && !b)
+		if (!present(&gone, m, p))
 			continue;
-		if (!a || !b) {
-			sg_peft_key(key, sizeof(key), p->module, a ? 'B' : 'A');
+		if (gone) {
+			sg_peft_key(key, sizeof(key), p->module, gone);
 			list(&missing, key);
 			continue;
 		}
 		rc = sg_peft_check(p->module, p->layout, p->site);
-		if (rc >= 0)
-			rc = check_factor(m, a, (size_t)m->rank, p->in);
-		if (rc >= 0)
-			rc = check_factor(m, b, p->out, (size_t)m->rank);
+		for (const char *c = m->parts; rc >= 0 && *c; c++)
+			rc = check_factor(m, p, *c);
 		p->taken = true;
-		m->taken += 2;
+		m->taken += strlen(m->parts);
 	}
 	if (rc < 0) {
 		sg_buf_release(&missing.b);
@@ -279,7 +348,7 @@ static bool is_factor(const struct import *m, const char *name)
 	char key[300];
 
 	for (size_t i = 0; i < m->n; i++)
-		for (const char *f = "AB"; m->place[i].taken && *f; f++) {
+		for (const char *f = m->parts; m->place[i].taken && *f; f++) {
 			sg_peft_key(key, sizeof(key), m->place[i].module, *f);
 			if (!strcmp(key, name))
 				return true;
@@ -296,7 +365,7 @@ static int check_left(const struct import *m)
 			if (!is_factor(m, m->t.t[i].name))
 				list(&left, m->t.t[i].name);
 	left.n = SG_MIN(left.n, m->t.n) ? m->t.n - m->taken : 0;
-	SG_TRY(refuse_list(&left, "no LoRA factor of a map of this base"));
+	SG_TRY(refuse_list(&left, "no factor of a map of this base"));
 	return m->taken ? 0 : sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": it holds no tensors");
 }
 
@@ -343,6 +412,35 @@ static int check_targets(const struct import *m)
 	return refuse_list(&left, "factors of modules that 'target_modules' does not name");
 }
 
+/* IA3: which maps have their input scaled, and the graft's word for that. */
+static int choose_sides(struct import *m)
+{
+	const struct sg_json *ff = sg_json_get(sg_json_root(&m->doc), "feedforward_modules");
+	size_t in = 0, out = 0, usual = 0, all = 0;
+	char gone;
+
+	if (*m->parts != 'l')
+		return 0;
+	if (ff && ff->type != SG_JSON_ARRAY && !is_off(ff))
+		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'feedforward_modules' is no list of names");
+	for (size_t i = 0; i < m->n; i++) {
+		struct place *p = &m->place[i];
+		const char *tail = strrchr(p->site, '.');
+		bool down = tail && !strcmp(tail, ".down");
+
+		p->input = ff && ff->type == SG_JSON_ARRAY && names_module(ff, p->module);
+		if (!present(&gone, m, p))
+			continue;
+		all++;
+		in += p->input;
+		out += !p->input;
+		usual += p->input == down;
+	}
+	m->side = usual == all ? "auto" : in == all ? "in" : out == all ? "out" : NULL;
+	return m->side ? 0 : sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'feedforward_modules' are some maps of a mixture that an "
+				     "ia3 graft has no word for: the inputs of all, of none, or of mlp.down alone");
+}
+
 static int add_site(struct import *m, const char *module)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -355,7 +453,7 @@ static int add_site(struct import *m, const char *module)
 static int order_sites(struct import *m)
 {
 	const struct sg_json *want = sg_json_get(sg_json_root(&m->doc), "target_modules");
-	bool whole = want && want->type == SG_JSON_ARRAY && want->n == m->taken / 2;
+	bool whole = want && want->type == SG_JSON_ARRAY && want->n == m->taken / strlen(m->parts);
 
 	for (const struct sg_json *j = whole ? want->child : NULL; j; j = j->next)
 		if (j->type == SG_JSON_STRING)
@@ -363,7 +461,7 @@ static int order_sites(struct import *m)
 	for (size_t i = 1; i < m->sites.n; i++)
 		for (size_t k = 0; k < i; k++)
 			whole &= strcmp(m->sites.name[i], m->sites.name[k]) != 0;
-	if (whole && m->sites.n == m->taken / 2)
+	if (whole && m->sites.n == m->taken / strlen(m->parts))
 		return 0;
 	sg_names_release(&m->sites);
 	return add_site(m, NULL);
@@ -374,7 +472,8 @@ static int order_sites(struct import *m)
 /* Widened, finite. */
 static int widen(float *out, const struct sg_tensor_info *i)
 {
-	struct sg_mat v = { .data = i->data, .dtype = i->dtype, .rows = i->shape[0], .cols = i->shape[1] };
+	struct sg_mat v = { .data = i->data, .dtype = i->dtype, .rows = i->shape[0],
+			     .cols = i->ndim > 1 ? i->shape[1] : 1 };
 
 	for (size_t k = 0; k < v.rows * v.cols; k++) {
 		out[k] = sg_mat_at(&v, k);
@@ -398,7 +497,7 @@ static int give(void *arg, void *out, size_t n, const char *name, const char *sh
 		if (!p->taken || len < 3 || strlen(p->site) != len - 2 || strncmp(p->site, name, len - 2))
 			continue;
 		t = factor(m, p, name[len - 1]);
-		if (t && t->shape[0] * t->shape[1] * sizeof(float) == n)
+		if (t && t->shape[0] * (t->ndim > 1 ? t->shape[1] : 1) * sizeof(float) == n)
 			return widen(out, t);
 	}
 	return sg_fail(SG_E_CORRUPT, "no values for '%s'", name);
@@ -407,17 +506,19 @@ static int give(void *arg, void *out, size_t n, const char *name, const char *sh
 /* Manifest entries of a place, from the very values that are loaded. */
 static int add_tensors(struct import *m, const struct place *p)
 {
-	for (const char *f = "AB"; *f; f++) {
+	for (const char *f = m->parts; *f; f++) {
 		const struct sg_tensor_info *t = factor(m, p, *f);
+		size_t theirs[2], ours[2];
+		unsigned ndim, n = shape_of(theirs, ours, &ndim, m, p, *f);
 		char name[80];
 		float *v;
 		int rc;
 
 		snprintf(name, sizeof(name), "%s.%c", p->site, *f);
-		SG_TRY(SG_NEW(v, t->shape[0] * t->shape[1]));
+		SG_TRY(SG_NEW(v, theirs[0] * (n > 1 ? theirs[1] : 1)));
 		rc = widen(v, t);
 		if (rc >= 0)
-			rc = sg_graftfile_add_tensor(&m->g->file, name, SG_F32, 2, t->shape, v);
+			rc = sg_graftfile_add_tensor(&m->g->file, name, SG_F32, ndim, ours, v);
 		free(v);
 		SG_TRY(rc);
 	}
@@ -431,6 +532,10 @@ static int hypers(struct sg_names *out, const struct import *m)
 	char text[64];
 	int rc;
 
+	if (m->side) {
+		snprintf(text, sizeof(text), "side=%s", m->side);
+		return sg_names_add(out, text);
+	}
 	snprintf(text, sizeof(text), "rank=%lld", (long long)m->rank);
 	SG_TRY(sg_names_add(out, text));
 	sg_jsonw_init(&w, &b);
@@ -451,7 +556,7 @@ static int make_graft(struct import *m)
 	int rc = hypers(&hyper, m);
 
 	if (rc >= 0)
-		rc = sg_graft_new(&m->g, "lora", &m->sites, &hyper, m->view.base);
+		rc = sg_graft_new(&m->g, m->type, &m->sites, &hyper, m->view.base);
 	for (size_t i = 0; rc >= 0 && i < m->n; i++)
 		if (m->place[i].taken)
 			rc = add_tensors(m, &m->place[i]);
@@ -500,8 +605,8 @@ static int message(struct sg_buf *b, const struct import *m)
 {
 	char subject[256];
 
-	snprintf(subject, sizeof(subject), "candidate %.64s: lora on %zu %s, imported from an adapter of PEFT",
-		 m->o->name ? m->o->name : m->g->id, m->sites.n, m->sites.n == 1 ? "site" : "sites");
+	snprintf(subject, sizeof(subject), "candidate %.64s: %s on %zu %s, imported from an adapter of PEFT",
+		 m->o->name ? m->o->name : m->g->id, m->type, m->sites.n, m->sites.n == 1 ? "site" : "sites");
 	SG_TRY(sg_message(b, subject, NULL));
 	SG_TRY(sg_message_trailer(b, "Sg-Op", "candidate"));
 	SG_TRY(sg_message_trailer(b, "Sg-Graft", "sha256:%s", m->g->id));
@@ -564,6 +669,7 @@ static int prepare(struct import *m, const struct sg_progress *progress)
 	SG_TRY(sg_peft_base(sg_checkpoint_desc(m->view.ckpt)));
 	SG_TRY(sg_view_compose(&m->bare, &m->view, NULL, 0, &m->view.ids, 1));
 	SG_TRY(list_places(m));
+	SG_TRY(choose_sides(m));
 	SG_TRY(take_tensors(m));
 	SG_TRY(check_left(m));
 	SG_TRY(check_targets(m));
@@ -574,7 +680,8 @@ static int prepare(struct import *m, const struct sg_progress *progress)
 static int answer(struct sg_peft_info *out, const struct import *m)
 {
 	struct sg_peft_info i = {
-		.type = m->g->type->name, .modules = m->sites.n, .rank = (uint64_t)m->rank, .alpha = m->alpha,
+		.type = m->g->type->name, .modules = m->sites.n, .rank = m->side ? 0 : (uint64_t)m->rank,
+		.alpha = m->side ? 0 : m->alpha,
 		.bytes = m->g->params.floats * sizeof(float),
 	};
 	int rc = 0;

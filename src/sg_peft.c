@@ -69,9 +69,17 @@ int sg_peft_base(const struct sg_desc *d)
 	       sg_fail(SG_E_REFUSED, "the base is a substrate: transformers has no such model that PEFT could adapt");
 }
 
-void sg_peft_key(char *out, size_t size, const char *module, char factor)
+const char *sg_peft_parts(const char *type)
 {
-	snprintf(out, size, SG_PEFT_PREFIX "%s.lora_%c.weight", module, factor);
+	return !strcmp(type, "lora") ? "AB" : !strcmp(type, "dora") ? "ABm" : !strcmp(type, "ia3") ? "l" : NULL;
+}
+
+void sg_peft_key(char *out, size_t size, const char *module, char part)
+{
+	const char *tail = part == 'l' ? "ia3_l" : part == 'm' ? "lora_magnitude_vector" : part == 'A' ? "lora_A.weight" :
+			   "lora_B.weight";
+
+	snprintf(out, size, SG_PEFT_PREFIX "%s.%s", module, tail);
 }
 
 /* --- which graft --------------------------------------------------------------- */
@@ -86,7 +94,7 @@ struct peft {
 	struct sg_names modules, keys;	/* in the graft's order; A's and B's by turns */
 	struct sg_tensor_put *put;
 	float **data;
-	size_t n;			/* tensors */
+	size_t n, stride;		/* tensors; of each module */
 	size_t rank, *ranks;		/* of all modules; of each */
 	uint64_t bytes;
 	bool turned;			/* maps stored as [in,out] */
@@ -94,7 +102,7 @@ struct peft {
 
 static bool can_go(const struct sg_graft *g)
 {
-	return g->type->factors != NULL;
+	return g->type->factors || sg_peft_parts(g->type->name);
 }
 
 static bool in_stack(const struct peft *e)
@@ -134,7 +142,8 @@ static int pick_only(struct peft *e, struct sg_repo *r)
 		sg_graft_free(g);
 	}
 	if (rc >= 0 && !n)
-		rc = sg_fail(SG_E_REFUSED, "the stack has no graft of type lora or phi, which are what an adapter can hold");
+		rc = sg_fail(SG_E_REFUSED, "the stack has no graft of type lora, phi, dora, ia3 or head, which are what an "
+			     "adapter can hold");
 	if (rc >= 0 && n > 1)
 		rc = sg_fail(SG_E_REFUSED, "an adapter is one graft; say which: %.900s", l.data);
 	e->pick.commit = e->view.commit;
@@ -163,8 +172,12 @@ static int check_graft(struct peft *e, const struct sg_graft *g)
 
 	if (!can_go(g))
 		return sg_fail(SG_E_REFUSED, "graft %.16s%s%s%s of type '%s' cannot be written as an adapter of PEFT: that holds "
-			       "changes of linear maps, lora or phi", g->id, e->name ? " (" : "", e->name ? e->name : "",
+			       "changes of linear maps: lora, phi, dora, ia3, or head of a rank", g->id, e->name ? " (" : "",
+			       e->name ? e->name : "",
 			       e->name ? ")" : "", g->type->name);
+	if (!strcmp(g->type->name, "head") && !sg_graft_int(g, "rank"))
+		return sg_fail(SG_E_REFUSED, "graft %.16s is a whole matrix for the head (rank 0): an adapter of PEFT holds a "
+			       "change of low rank", g->id);
 	for (size_t i = 0; i < g->file.sites.n; i++) {
 		const char *site = g->file.sites.name[i];
 
@@ -208,7 +221,9 @@ static int compose(struct peft *e, struct sg_repo *r)
 
 static double alpha_of(const struct peft *e)
 {
-	return strcmp(e->g->type->name, "lora") ? (double)e->rank : sg_graft_num(e->g, "alpha");
+	const char *parts = sg_peft_parts(e->g->type->name);
+
+	return parts && *parts == 'A' ? sg_graft_num(e->g, "alpha") : (double)e->rank;
 }
 
 /* v [rows,cols], yours, in the upper left of zeros. */
@@ -226,39 +241,79 @@ static int widen(float **v, size_t rows, size_t cols, size_t new_rows, size_t ne
 	return 0;
 }
 
-/* In PEFT's words: A [r,in] and B [out,r] of dW = alpha / r * B A. */
-static int add_site(struct peft *e, size_t i)
+/* Does an ia3 graft scale what goes into the map? */
+static bool input_side(const struct sg_graft *g, const char *site)
 {
-	const char *module = e->modules.name[i];
-	size_t in = e->g->part[i].at.in, out = e->g->part[i].at.out, r = e->rank;
-	float **a = &e->data[2 * i], **b = &e->data[2 * i + 1];
+	const char *side = sg_graft_str(g, "side"), *tail = strrchr(site, '.');
+
+	return !strcmp(side, "in") || (!strcmp(side, "auto") && tail && !strcmp(tail, ".down"));
+}
+
+/* The next tensor of module i, whose values are there. */
+static int add_tensor(struct peft *e, size_t i, char part, struct sg_tensor_put put)
+{
 	char key[KEY_MAX];
+
+	put.dtype = SG_F32;
+	put.data = e->data[e->keys.n];
+	e->put[e->keys.n] = put;
+	e->bytes += put.shape[0] * (put.ndim > 1 ? put.shape[1] : 1) * sizeof(float);
+	sg_peft_key(key, sizeof(key), e->modules.name[i], part);
+	return sg_names_add(&e->keys, key);
+}
+
+/* In PEFT's words: A [r,in] and B [out,r] of dW = alpha / r * B A; of DoRA also m [out]. */
+static int add_lora(struct peft *e, size_t i)
+{
+	size_t in = e->g->part[i].at.in, out = e->g->part[i].at.out, r = e->rank;
+	float **a = &e->data[e->stride * i], **b = a + 1;
 
 	SG_TRY(widen(a, e->ranks[i], in, r, in));
 	SG_TRY(widen(b, out, e->ranks[i], out, r));
-	sg_peft_key(key, sizeof(key), module, 'A');
-	SG_TRY(sg_names_add(&e->keys, key));
-	sg_peft_key(key, sizeof(key), module, 'B');
-	SG_TRY(sg_names_add(&e->keys, key));
-	e->put[2 * i] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { r, in }, .data = *a };
-	e->put[2 * i + 1] = (struct sg_tensor_put){ .dtype = SG_F32, .ndim = 2, .shape = { out, r }, .data = *b };
-	e->bytes += (in + out) * r * sizeof(float);
+	SG_TRY(add_tensor(e, i, 'A', (struct sg_tensor_put){ .ndim = 2, .shape = { r, in } }));
+	SG_TRY(add_tensor(e, i, 'B', (struct sg_tensor_put){ .ndim = 2, .shape = { out, r } }));
+	return e->stride < 3 ? 0 : add_tensor(e, i, 'm', (struct sg_tensor_put){ .ndim = 1, .shape = { out } });
+}
+
+/* IA3: l [1,in] of a module that is named feedforward, else [out,1]. */
+static int add_ia3(struct peft *e, size_t i)
+{
+	bool in = input_side(e->g, e->g->file.sites.name[i]);
+	size_t n = e->g->part[i].t[0]->n;
+
+	return add_tensor(e, i, 'l', (struct sg_tensor_put){ .ndim = 2, .shape = { in ? 1 : n, in ? n : 1 } });
+}
+
+/* Values of module i. */
+static int take(struct peft *e, size_t i)
+{
+	struct sg_part *p = &e->g->part[i];
+	float **d = &e->data[e->stride * i];
+
+	if (e->g->type->factors)
+		return e->g->type->factors(p, &d[1], &d[0], &e->ranks[i]);
+	e->ranks[i] = (size_t)sg_graft_int(e->g, "rank");
+	for (size_t k = 0; k < e->stride; k++)
+		SG_TRY(sg_graft_tensor(&d[k], e->g, p->t[k]));
 	return 0;
 }
 
 /* One rank for all modules: that of the largest, zeros fill the others. */
 static int collect(struct peft *e)
 {
-	e->n = 2 * e->modules.n;
+	const char *parts = sg_peft_parts(e->g->type->name);
+
+	e->stride = parts ? strlen(parts) : 2;
+	e->n = e->stride * e->modules.n;
 	SG_TRY(SG_NEW(e->put, e->n));
 	SG_TRY(SG_NEW(e->data, e->n));
 	SG_TRY(SG_NEW(e->ranks, e->modules.n));
 	for (size_t i = 0; i < e->modules.n; i++) {
-		SG_TRY(e->g->type->factors(&e->g->part[i], &e->data[2 * i + 1], &e->data[2 * i], &e->ranks[i]));
+		SG_TRY(take(e, i));
 		e->rank = SG_MAX(e->rank, e->ranks[i]);
 	}
 	for (size_t i = 0; i < e->modules.n; i++)
-		SG_TRY(add_site(e, i));
+		SG_TRY(e->stride == 1 ? add_ia3(e, i) : add_lora(e, i));
 	for (size_t i = 0; i < e->n; i++)
 		e->put[i].name = e->keys.name[i];
 	return 0;
@@ -284,6 +339,25 @@ static const char *base_name(const struct sg_json *config)
 	return j && j->type == SG_JSON_STRING && j->len ? j->str : NULL;
 }
 
+static void put_lora(struct sg_jsonw *w, const struct peft *e)
+{
+	sg_jsonw_key(w, "lora_alpha");
+	sg_jsonw_f64(w, alpha_of(e));
+	sg_jsonw_key(w, "lora_dropout");
+	sg_jsonw_f64(w, 0);
+}
+
+/* All modules, or those whose input is scaled. */
+static void put_modules(struct sg_jsonw *w, const char *key, const struct peft *e, bool inputs)
+{
+	sg_jsonw_key(w, key);
+	sg_jsonw_array(w);
+	for (size_t i = 0; i < e->modules.n; i++)
+		if (!inputs || input_side(e->g, e->g->file.sites.name[i]))
+			sg_jsonw_str(w, e->modules.name[i]);
+	sg_jsonw_end(w, ']');
+}
+
 /* Only keys that every version of PEFT knows; all others have the default that is meant. */
 static int config_text(struct sg_buf *out, const struct peft *e)
 {
@@ -297,26 +371,29 @@ static int config_text(struct sg_buf *out, const struct peft *e)
 	sg_jsonw_init(&w, out);
 	sg_jsonw_object(&w);
 	put_str(&w, "base_model_name_or_path", base_name(sg_json_root(&doc)));
-	put_str(&w, "bias", "none");
+	if (e->stride > 1)
+		put_str(&w, "bias", "none");
 	sg_jsonw_key(&w, "fan_in_fan_out");
 	sg_jsonw_bool(&w, e->turned);
+	if (e->stride == 1)
+		put_modules(&w, "feedforward_modules", e, true);
 	sg_jsonw_key(&w, "inference_mode");
 	sg_jsonw_bool(&w, true);
-	sg_jsonw_key(&w, "lora_alpha");
-	sg_jsonw_f64(&w, alpha_of(e));
-	sg_jsonw_key(&w, "lora_dropout");
-	sg_jsonw_f64(&w, 0);
+	if (e->stride > 1)
+		put_lora(&w, e);
 	put_str(&w, "modules_to_save", NULL);
-	put_str(&w, "peft_type", "LORA");
-	sg_jsonw_key(&w, "r");
-	sg_jsonw_i64(&w, (int64_t)e->rank);
+	put_str(&w, "peft_type", e->stride == 1 ? "IA3" : "LORA");
+	if (e->stride > 1) {
+		sg_jsonw_key(&w, "r");
+		sg_jsonw_i64(&w, (int64_t)e->rank);
+	}
 	put_str(&w, "revision", NULL);
-	sg_jsonw_key(&w, "target_modules");
-	sg_jsonw_array(&w);
-	for (size_t i = 0; i < e->modules.n; i++)
-		sg_jsonw_str(&w, e->modules.name[i]);
-	sg_jsonw_end(&w, ']');
+	put_modules(&w, "target_modules", e, false);
 	put_str(&w, "task_type", "CAUSAL_LM");
+	if (e->stride == 3) {
+		sg_jsonw_key(&w, "use_dora");
+		sg_jsonw_bool(&w, true);
+	}
 	sg_jsonw_end(&w, '}');
 	rc = sg_jsonw_done(&w);
 	sg_json_release(&doc);
@@ -355,7 +432,7 @@ static int read_back(const struct peft *e, const char *path)
 		const struct sg_tensor_info *g;
 
 		rc = sg_tensors_find(&g, &t, p->name);
-		if (rc >= 0 && (g->dtype != SG_F32 || g->bytes != p->shape[0] * p->shape[1] * sizeof(float) ||
+		if (rc >= 0 && (g->dtype != SG_F32 || g->bytes != p->shape[0] * (p->ndim > 1 ? p->shape[1] : 1) * sizeof(float) ||
 				memcmp(g->data, p->data, g->bytes)))
 			rc = sg_fail(SG_E_CORRUPT, "'%s' was read back with another '%s'", path, p->name);
 	}

@@ -1,6 +1,6 @@
 #ifndef SG_SG_PEFT_H
 #define SG_SG_PEFT_H
-/* The folder of a PEFT LoRA adapter, both ways. Not installed. */
+/* The folder of a PEFT adapter (LoRA, DoRA, IA3), both ways. Not installed. */
 #include "sg_repo.h"
 #include "model/arch.h"
 SG_C_BEGIN
@@ -17,7 +17,10 @@ int sg_peft_module(char *out, size_t size, enum sg_layout *layout, const struct 
 int sg_peft_check(const char *module, enum sg_layout layout, const char *site);
 /* REFUSED when transformers has no model like the base. */
 int sg_peft_base(const struct sg_desc *d);
-/* For tensor names: "<module>.lora_A.weight" behind the prefix. */
-void sg_peft_key(char *out, size_t size, const char *module, char factor);
+/* The tensors that a type has there, a letter each as its own are called: "AB", "ABm" or
+ * "l"; NULL: none of the forms. */
+const char *sg_peft_parts(const char *type);
+/* Name of one of them, "<module>.lora_A.weight" behind the prefix for A. */
+void sg_peft_key(char *out, size_t size, const char *module, char part);
 SG_C_END
 #endif

@@ -84,6 +84,15 @@ static int delta(struct sg_part *p, float *dw)
 	return 0;
 }
 
+static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
+{
+	*rank = rank_of(p->g);
+	if (!*rank)
+		return sg_fail(SG_E_REFUSED, "head: a whole matrix has no factors");
+	SG_TRY(sg_graft_tensor(left, p->g, p->t[B]));
+	return sg_graft_tensor(right, p->g, p->t[A]);
+}
+
 static const struct sg_hyper hyper[] = {
 	{ "rank", "0", "rank of the change; 0: a whole matrix" },
 	{ NULL, NULL, NULL }
@@ -95,5 +104,5 @@ const struct sg_graft_type sg_graft_head = {
 	.name = "head", .brief = "y += W x or B (A x) on the map to logits",
 	.sites = 1 << SG_SITE_HEAD, .default_sites = "head",
 	.hyper = hyper, .variants = variants, .declare = declare, .start = start, .scratch = scratch,
-	.attach = attach, .delta = delta,
+	.attach = attach, .delta = delta, .factors = factors,
 };

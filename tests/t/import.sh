@@ -54,7 +54,7 @@ t 'another base is refused when the adapter names its own' '
 '
 t 'what changes the result is refused by name' '
 	git_ for-each-ref >was && cp -r out bad && edit () { sed "s/\"r\":4/\"r\":4,$1/" out/adapter_config.json >bad/adapter_config.json; } &&
-	for k in "\"use_dora\":true" "\"use_rslora\":true" "\"rank_pattern\":{\"q_proj\":2}" "\"alpha_pattern\":{\"q\":1}" "\"lora_bias\":true" "\"layer_replication\":[[0,1]]" \
+	for k in "\"use_rslora\":true" "\"rank_pattern\":{\"q_proj\":2}" "\"alpha_pattern\":{\"q\":1}" "\"lora_bias\":true" "\"layer_replication\":[[0,1]]" \
 		"\"trainable_token_indices\":[1]" "\"target_parameters\":[\"x\"]" "\"some_new_thing\":{\"a\":1}" "\"init_lora_weights\":\"pissa\""; do
 		edit "$k" && fails_with 1 sg import --format peft bad 2>err && grep -q "$(echo "$k" | cut -d\" -f2)" err && is "$(grep -c . err)" 1 || return 1
 	done && for k in s/LORA/IA3/ "s/\"bias\":\"none\"/\"bias\":\"all\"/" "s/CAUSAL_LM/SEQ_CLS/" "s/\"modules_to_save\":null/\"modules_to_save\":[\"lm_head\"]/" "s/\"r\":4/\"r\":3/" \
