@@ -153,7 +153,7 @@ static int was_stopped(bool *out, struct stages *s, const char *name)
 {
 	struct sg_status st;
 
-	SG_TRY(sg_status(&st, s->r));
+	SG_TRY(sg_status(&st, s->r, 0));
 	*out = st.n_jobs && st.job[0].newest && st.job[0].current && st.job[0].name && !strcmp(st.job[0].name, name);
 	sg_status_release(&st);
 	return 0;
