@@ -67,7 +67,8 @@ static bool heard(void *arg, const struct sg_stage_event *e)
 		put(json, e);
 	} else if (!ctx->quiet) {
 		printf("stage %llu  %-6s  %-20s  %+.5f [%+.5f, %+.5f]  %8s parameters  %s%s\n",
-		       (unsigned long long)e->stage, e->what, sg_print_safe(e->name), e->change, e->lower, e->upper, sg_print_count(e->parameters),
+		       (unsigned long long)e->stage, e->what, sg_print_safe(e->name), e->change, e->lower, e->upper,
+		       sg_print_count(e->parameters),
 		       e->sites->n ? e->sites->name[0] : "", e->sites->n > 1 ? " ..." : "");
 		fflush(stdout);
 	}

@@ -387,8 +387,8 @@ static int set_aside(struct stages *s, struct field *f, const struct try *won)
 		if (t == won || t->f.where != SG_CANDIDATE)
 			continue;
 		snprintf(why, sizeof(why), "Not chosen in stage %llu of '%.40s': %+.5f [%+.5f, %+.5f] nats per token on %llu "
-			 "documents of role select.", (unsigned long long)s->stage, s->o->name, t->e.change, t->e.lower, t->e.upper,
-			 (unsigned long long)t->e.docs);
+			 "documents of role select.", (unsigned long long)s->stage, s->o->name, t->e.change, t->e.lower,
+			 t->e.upper, (unsigned long long)t->e.docs);
 		SG_TRY(sg_reject(id, s->r, t->f.id, why));
 	}
 	return 0;

@@ -35,7 +35,7 @@ e = json.load(open(\"out\"))[\"events\"]
 first = [x for x in e if x[\"what\"] == \"accept\" and x[\"stage\"] == 1][0]
 inside = {s for x in e if x[\"stage\"] == 2 for s in x[\"sites\"]}
 assert inside and inside <= set(first[\"sites\"]), (inside, first)
-assert all(x[\"parameters\"] <= 2 * 16 * len(x[\"sites\"]) for x in e if x[\"stage\"] == 2)"
+assert all(x[\"parameters\"] <= 3 * 16 * len(x[\"sites\"]) for x in e if x[\"stage\"] == 2)"
 '
 t 'wrong usage' '
 	fails_with 129 sg grow --type lora && fails_with 129 sg grow --name x && fails_with 129 sg grow --type lora --name "a/b" &&
