@@ -145,6 +145,9 @@ $(B)/%.h.ok: %.h
 	$(call say,HDR,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DSG_ISA=scalar -Wno-unused -x c -fsyntax-only $< && touch $@
 
+# What tests/gpu/run.sh needs on a GPU host, in build/gpu.
+gpu: all $(B)/sg-tests
+	$(Q)sh tests/gpu/pack.sh $(B) build/gpu
 setup:
 	@echo 'all that building and testing needs is here'
 demo: all
@@ -164,5 +167,5 @@ uninstall:
 	for p in man/*.[157]; do rm -f $(DESTDIR)$(MANDIR)/man$${p##*.}/$${p##*/}; done
 clean:
 	rm -rf build
-.PHONY: all setup check check-headers demo install uninstall clean
+.PHONY: all gpu setup check check-headers demo install uninstall clean
 .DELETE_ON_ERROR:

@@ -266,7 +266,7 @@ static int open_run(struct kt *t, size_t i)
 const char *kt_run(kt_case fn)
 {
 	static char why[300];
-	const char *was = getenv("SG_ISA");
+	const char *was = getenv("SG_ISA"), *only = getenv("SG_TEST_DEVICE");
 	char *keep = was ? strdup(was) : NULL;
 	uint64_t hash = 0, common = 0;
 	bool any = false;
@@ -275,7 +275,7 @@ const char *kt_run(kt_case fn)
 	for (size_t i = 0; i < SG_LEN(runs) && !*why; i++) {
 		struct kt t = { .first = !any };
 
-		if (open_run(&t, i) < 0)
+		if ((only && strcmp(only, runs[i].name)) || open_run(&t, i) < 0)
 			continue;
 		fn(&t);
 		kt_clear(&t);
@@ -296,5 +296,7 @@ const char *kt_run(kt_case fn)
 	else
 		unsetenv("SG_ISA");
 	free(keep);
+	if (!any)
+		snprintf(why, sizeof(why), "nothing could run");
 	return why;
 }

@@ -6,7 +6,7 @@
  * an f64 reference where kt_ref says so. KT_TEST runs the case on each
  * instruction set with 1, 2 and 3 threads, on the kernels of CUDA run by the host
  * (tests/cuda_host) forwards and backwards, and on a GPU where there is one, and
- * demands equal bits of all.
+ * demands equal bits of all. SG_TEST_DEVICE=cuda: the GPU alone, for tools that slow it.
  *
  * Every buffer stands between guard words; outputs start as nan; buffers of the
  * CPU are off by one float from any alignment.

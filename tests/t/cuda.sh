@@ -5,6 +5,11 @@
 if ! "$SG" --device cuda doctor >/dev/null 2>&1; then
 	emulated=${SG%/*}/cuda_host/libsg_cuda.so
 	[ -e "$emulated" ] || { skip c++ 'the kernels of CUDA were not built for the host'; done_; }
+	t 'the checks for a GPU say that there is none' '
+		sh "$SG_TOP/tests/gpu/run.sh" "${SG%/*}" "$here" >out && grep "^1..0 # SKIP cuda: ." out && same "$here/gpu.json" - <<-END
+		{"device":null}
+		END
+	'
 	skip cuda 'no GPU here: the host runs the kernels'
 	mkdir "$here/bin" && cp "$SG" "$emulated" "$here/bin" && SG=$here/bin/sg
 	SG_HOST_GUARD=1 && export SG_HOST_GUARD
