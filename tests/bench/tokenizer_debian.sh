@@ -21,6 +21,10 @@ HF_HUB_OFFLINE=1 python3 - "$file" "$dir/smollm2" >/dev/null 2>&1 <<'END'
 import os, sys
 from transformers import AutoTokenizer
 t = AutoTokenizer.from_pretrained(os.path.dirname(sys.argv[1]), gguf_file=os.path.basename(sys.argv[1]))
+# transformers passes over the file's `pre`, smollm: each digit stands alone, as in the
+# tokenizer.json that the model is published with
+from tokenizers import pre_tokenizers as P
+t.backend_tokenizer.pre_tokenizer = P.Sequence([P.Digits(individual_digits=True), P.ByteLevel(add_prefix_space=False)])
 t.backend_tokenizer.save(sys.argv[2])
 END
 echo "SmolLM2 from GGUF $(SG_TOKENIZER=$file sh tests/bench/tokenizer.sh "$dir/smollm2" "$dir/mixed.txt" | grep MB/s | sed "s|$dir/||")"
