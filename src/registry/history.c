@@ -196,6 +196,24 @@ static int along_walk(struct along *l, const struct sg_oid *from, const struct s
 	return 0;
 }
 
+int sg_history_in_line(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b)
+{
+	struct along l = { .r = r };
+	int rc = along_add(&l, b);
+
+	while (rc >= 0 && l.next.n) {
+		struct sg_oid at = l.next.oid[--l.next.n];
+
+		if (sg_oid_eq(&at, a)) {
+			rc = 1;
+			break;
+		}
+		rc = along_parents(&l, &at);
+	}
+	along_release(&l);
+	return rc;
+}
+
 /* Is one of the commits where two lines meet in the line of another of them? */
 static int is_behind(struct sg_registry *r, const struct sg_oids *met, size_t i)
 {

@@ -22,6 +22,8 @@ int sg_history_base(struct sg_oid *out, struct sg_registry *r, const struct sg_o
  * on another line is no way into it: taking it in takes in nothing else of there. */
 int sg_history_line_base(struct sg_oid *out, struct sg_registry *r, const struct sg_oid *a,
 			 const struct sg_oid *b);
+/* 1 when b's line of growth holds a, so that moving from a to b loses no growth; else 0. */
+int sg_history_in_line(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b);
 /* 1 when a is b or an ancestor of b, else 0. */
 int sg_history_is_ancestor(struct sg_registry *r, const struct sg_oid *a, const struct sg_oid *b);
 /* Commits that only a and only b reach. */

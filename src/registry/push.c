@@ -33,6 +33,12 @@ static int check_forward(struct sg_push *p, struct sg_registry *r, const struct 
 	rc = sg_history_is_ancestor(r, from, &p->src);
 	if (rc <= 0)
 		answer(p, -SG_E_REFUSED, "no fast-forward: the other side has commits that are not in this one");
+	if (rc > 0 && !strncmp(p->dst, "refs/heads/", 11)) {
+		rc = sg_history_in_line(r, from, &p->src);
+		if (rc == 0)
+			answer(p, -SG_E_REFUSED, "the line over there is behind a candidate that this one took in, not in it: "
+			       "merge it first");
+	}
 	return rc == -SG_E_NOMEM ? rc : 0;
 }
 
