@@ -158,6 +158,8 @@ static void put(struct sg_jsonw *w, const struct sg_train_result *t)
 	sg_json_put_i64(w, "trained", (int64_t)t->trained);
 	sg_json_put_i64(w, "payload_bytes", (int64_t)t->payload);
 	sg_json_put_f64(w, "seconds", t->seconds);
+	sg_json_put_f64(w, "guess_loss", t->guess);
+	sg_json_put_bool(w, "untrained_base", t->untrained);
 }
 
 static void print(const struct sg_train_result *t)
@@ -176,6 +178,9 @@ static int finish(struct sg_ctx *ctx, const struct sg_train_result *t)
 
 	if (!ctx->json && !ctx->quiet)
 		print(t);
+	if (!ctx->json && t->untrained)
+		fprintf(stderr, "sg: warning: the base's loss, %.4f, is hardly that of one that was trained; guessing has %.4f\n",
+			t->first, t->guess);
 	if (take)
 		rc = sg_accept(&v, ctx->repo, t->id, message, &ctx->progress);
 	if (rc < 0)

@@ -150,6 +150,8 @@ struct sg_train_result {
 	double first, last;		/* loss of the first and last step, nats per token */
 	uint64_t steps, tokens, trained, payload;	/* parameters that trained; payload bytes */
 	double seconds;
+	double guess;			/* loss of guessing among all tokens, ln of the vocabulary */
+	bool untrained;			/* the base has weights and no graft, and its loss is hardly below that */
 };
 /* Trains on HEAD's stack and keeps the candidate on its own ref. INTERRUPTED: the
  * state is saved, resume continues it. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #define CURVE_POINTS 200	/* kept in train.json */
+#define KNOWS_LITTLE 0.1	/* nats below guessing: what a base of random weights may have */
 
 bool sg_type_info(struct sg_type_info *out, size_t i)
 {
@@ -390,7 +391,9 @@ static int report(struct sg_train_result *out, const struct grow *w, const struc
 	*out = (struct sg_train_result){
 		.first = t->curve[0], .last = t->curve[t->steps - 1], .steps = t->steps, .tokens = t->tokens,
 		.trained = sg_graft_trained(w->g), .payload = w->g->params.floats * sizeof(float), .seconds = t->seconds,
+		.guess = log((double)w->model.model.desc.vocab),
 	};
+	out->untrained = !w->view.ids.n && sg_checkpoint_count(w->view.ckpt) && !(out->first < out->guess - KNOWS_LITTLE);
 	strcpy(out->id, w->g->id);
 	if (w->recipe.name)
 		SG_TRY((out->name = sg_strdup(w->recipe.name)) ? 0 : -SG_E_NOMEM);

@@ -96,4 +96,41 @@ grow_registry () {
 }
 fast='--steps 12 --batch 4 --seq 32 --lr 0.02'
 
+# random_llama <folder> <width> <ffn> <layers>: a checkpoint of a Llama with random weights in
+# bfloat16 and an alphabet of bytes, as transformers would leave it. Needs python3.
+random_llama () {
+	mkdir "$1" && python3 - "$@" <<'END'
+import json, math, random, struct, sys
+out, (D, F, L), V = sys.argv[1], map(int, sys.argv[2:5]), 257
+config = {"model_type": "llama", "vocab_size": V, "hidden_size": D, "intermediate_size": F, "num_hidden_layers": L,
+    "num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
+    "hidden_act": "silu", "tie_word_embeddings": False}
+shapes = {"model.embed_tokens.weight": [V, D], "model.norm.weight": [D], "lm_head.weight": [V, D]}
+for l in range(L):
+    for n, s in {"input_layernorm": [D], "self_attn.q_proj": [D, D], "self_attn.k_proj": [D, D], "self_attn.v_proj": [D, D],
+            "self_attn.o_proj": [D, D], "post_attention_layernorm": [D], "mlp.gate_proj": [F, D], "mlp.up_proj": [F, D],
+            "mlp.down_proj": [D, F]}.items():
+        shapes["model.layers.%d.%s.weight" % (l, n)] = s
+tokenizer = {"version": "1.0", "added_tokens": [{"id": 0, "content": "<unk>", "single_word": False, "lstrip": False,
+    "rstrip": False, "normalized": False, "special": True}], "normalizer": {"type": "Prepend", "prepend": "_"},
+    "pre_tokenizer": None, "post_processor": None, "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"},
+    {"type": "Fuse"}]}, "model": {"type": "BPE", "unk_token": "<unk>", "byte_fallback": True, "fuse_unk": True,
+    "vocab": {"<unk>": 0, **{"<0x%02X>" % b: b + 1 for b in range(256)}}, "merges": []}}
+rng, head, blob = random.Random(1), {}, []
+table = [struct.pack("<f", (b - 127.5) / 127.5 * math.sqrt(1 / D))[2:] for b in range(256)]
+at = 0
+for n, s in sorted(shapes.items()):
+    k = math.prod(s)
+    blob.append(struct.pack("<f", 1)[2:] * k if len(s) == 1 else b"".join(map(table.__getitem__, rng.randbytes(k))))
+    head[n] = {"dtype": "BF16", "shape": s, "data_offsets": [at, at + 2 * k]}
+    at += 2 * k
+text = json.dumps(head).encode()
+text += b" " * (-len(text) % 8)
+with open(out + "/model.safetensors", "wb") as f:
+    f.write(struct.pack("<Q", len(text)) + text + b"".join(blob))
+json.dump(config, open(out + "/config.json", "w"))
+json.dump(tokenizer, open(out + "/tokenizer.json", "w"))
+END
+}
+
 done_ () { echo "1..$n"; exit $bad; }

@@ -8,8 +8,12 @@
 #include "base/error.h"
 #include "tests/rig.h"
 #include "tests/tiny.h"
+#include "tests/tinyarch.h"
 #include "tests/variant.h"
+#include "base/hash.h"
+#include "base/file.h"
 #include "base/rng.h"
+#include "model/batch.h"
 #include "model/pass.h"
 #include <math.h>
 
@@ -256,4 +260,248 @@ TEST(defect_07_a_tensor_train_has_the_rank_of_an_operator)
 		free(dw);
 		rig_release(&r);
 	}
+}
+
+/* --- data and its order ------------------------------------------------------------------ */
+
+enum { TRAIN_DOCS = 40, DOC = 24 };
+
+/* Documents whose tokens are all of one range, so that a token tells where it came from. */
+static int ranged_shard(struct sg_shard *s, const char *name, int32_t from, unsigned docs, unsigned shortest)
+{
+	struct sg_tokens_builder b = { 0 };
+	unsigned char h[SG_DOC_HASH] = { 0 };
+	char *path = sg_path_join(sg_test_dir(), name);
+	int32_t ids[DOC];
+	int rc = path ? sg_tokens_builder_init(&b, 60000) : -SG_E_NOMEM;
+
+	for (unsigned d = 0; rc >= 0 && d < docs; d++) {
+		unsigned n = SG_MAX(shortest, DOC - d % DOC);
+
+		for (unsigned i = 0; i < n; i++)
+			ids[i] = from + (int32_t)sg_rng_below(3, d, i, 1000);
+		rc = sg_tokens_builder_add(&b, ids, n, d, h);
+	}
+	if (rc >= 0)
+		rc = sg_tokens_builder_write(&b, path);
+	sg_tokens_builder_release(&b);
+	if (rc >= 0)
+		rc = sg_shard_open(s, path);
+	free(path);
+	return rc;
+}
+
+static uint64_t batch_sum(const struct sg_batch *b)
+{
+	uint64_t h = b->n;
+
+	for (size_t i = 0; i < b->n; i++)
+		h = sg_rng_u64(h, (uint64_t)b->token[i], (uint64_t)b->begin[i] << 32 | b->doc[i]);
+	return h;
+}
+
+/* Every one of 4,096 steps read the same batch, of the set that judged. Here steps follow
+ * each other through the sets that they were given, all of it and nothing else. */
+TEST(defect_01_steps_read_the_whole_train_set_and_nothing_else)
+{
+	static const uint64_t seeds[] = { 42, 7, 123 };
+	struct sg_shard train = { 0 };
+	const struct sg_tokens *set[1];
+
+	PASS(ranged_shard(&train, "train", 0, TRAIN_DOCS, DOC));
+	set[0] = &train.t;
+	for (size_t s = 0; s < SG_LEN(seeds); s++) {
+		struct sg_batch b = { 0 };
+		struct sg_plan p = { 0 };
+		unsigned char seen[TRAIN_DOCS] = { 0 };
+		uint64_t sum[20];
+		size_t same = 0, outside = 0, docs = 0;
+
+		PASS(sg_batch_init(&b, 64));
+		PASS(sg_plan_init(&p, set, 1, 16, 64, seeds[s]));
+		for (size_t i = 0; i < SG_LEN(sum); i++) {
+			CHECK(sg_plan_step(&p, i, &b) > 0);
+			sum[i] = batch_sum(&b);
+			for (size_t k = 0; k < i; k++)
+				same += sum[k] == sum[i];
+			for (size_t k = 0; k < b.n; k++) {
+				outside += b.token[k] < 0 || b.token[k] >= 1000;
+				seen[b.doc[k]] = 1;
+			}
+		}
+		for (size_t i = 0; i < TRAIN_DOCS; i++)
+			docs += seen[i];
+		CHECK(!same && !outside && docs == TRAIN_DOCS);
+		sg_plan_release(&p);
+		sg_batch_release(&b);
+	}
+	sg_shard_release(&train);
+}
+
+/* Short documents were filled up with a token that was then predicted and counted. Here
+ * documents of all lengths stand side by side: what is scored is each token but the first
+ * of its document, once, and none that the documents do not have. */
+TEST(defect_11_nothing_is_filled_up_and_every_token_is_scored_once)
+{
+	struct sg_shard s = { 0 };
+	struct sg_batch b = { 0 };
+	struct sg_walk w;
+	uint64_t scored = 0, outside = 0;
+	int64_t n;
+
+	PASS(ranged_shard(&s, "mixed", 5000, TRAIN_DOCS, 2));
+	PASS(sg_batch_init(&b, 64));
+	sg_walk_init(&w, &s.t, 16, 0, s.t.docs);
+	while ((n = sg_walk_next(&w, &b)) > 0) {
+		CHECK(b.scored == b.n);
+		for (size_t i = 0; i < b.n; i++)
+			outside += b.token[i] < 5000 || b.target[i] < 5000;
+		scored += b.scored;
+	}
+	CHECK(n == 0 && !outside && scored == s.t.tokens - s.t.docs);
+	sg_batch_release(&b);
+	sg_shard_release(&s);
+}
+
+/* A document's loss hung on what it was measured with: the control's window was another than
+ * the graft's, and the large model's another again. Here it has the same bits alone and among
+ * others, so whoever is compared is compared on the same. */
+TEST(defect_04_a_loss_has_the_same_bits_whatever_it_is_measured_with)
+{
+	float all[RIG_ROWS], alone[RIG_ROWS];
+	struct rig r;
+
+	PASS(defect_rig(&r));
+	PASS(rig_losses(all, &r));
+	for (size_t from = 0, to; from < r.b.n; from = to) {
+		struct sg_batch one = { 0 };
+		struct sg_pass pass;
+		int32_t ids[RIG_ROWS + 1];
+
+		for (to = from; to < r.b.n && r.b.begin[to] == r.b.begin[from]; to++)
+			ids[to - from] = r.b.token[to];
+		ids[to - from] = r.b.target[to - 1] < 0 ? 0 : r.b.target[to - 1];
+		PASS(sg_batch_init(&one, to - from));
+		CHECK(sg_batch_add(&one, ids, to - from, 0));
+		one.target[to - from - 1] = r.b.target[to - 1];
+		PASS(sg_pass_init(&pass, &r.m, to - from, false));
+		PASS(sg_pass_loss(&pass, &one, alone));
+		CHECK(!memcmp(alone, all + from, (to - from) * sizeof(*all)));
+		sg_pass_release(&pass);
+		sg_batch_release(&one);
+	}
+	rig_release(&r);
+}
+
+/* --- the base ----------------------------------------------------------------------------- */
+
+static int base_hash(char hex[SG_SHA256_HEX], const struct sg_checkpoint *c)
+{
+	struct sg_hash h = { 0 };
+	unsigned char raw[SG_SHA256_LEN];
+	int rc = sg_sha256_init(&h);
+
+	for (size_t i = 0; rc >= 0 && i < sg_checkpoint_count(c); i++) {
+		const struct sg_tensor_info *t = sg_checkpoint_tensor(c, i, NULL);
+
+		rc = sg_hash_update(&h, t->data, t->bytes);
+	}
+	if (rc >= 0)
+		rc = sg_hash_final(&h, raw);
+	sg_hash_release(&h);
+	if (rc >= 0)
+		sg_hex(hex, raw, sizeof(raw));
+	return rc;
+}
+
+/* Deltas were added to half-precision weights and taken off again, which left one in thirteen
+ * changed. Here a base of bfloat16 has the same bytes after grafts of every type and each
+ * variant have trained on it, and a model without them gives the same bits as before. */
+TEST(defect_09_training_leaves_a_base_of_half_precision_as_it_is)
+{
+	char before[SG_SHA256_HEX], after[SG_SHA256_HEX];
+	float was[RIG_ROWS], now[RIG_ROWS];
+	struct sg_checkpoint *c;
+	struct rig r;
+
+	PASS(tiny_arch_make(&c, tiny_arch_find("llama-bias"), SG_BF16, 1));
+	PASS(rig_init(&r, c));
+	PASS(base_hash(before, c));
+	PASS(rig_losses(was, &r));
+	for (struct variant v = { 0 }; variant_next(&v); ) {
+		struct sg_graft *g;
+		struct sg_pass pass;
+		struct sg_model m;
+
+		PASS(sg_model_init(&m, c, &r.dev));
+		PASS(variant_graft(&g, &v, &m, "slot.1", r.base));
+		PASS(variant_attach(g, &m, true, &r.b));
+		PASS(sg_pass_init(&pass, &m, RIG_ROWS, true));
+		PASS(sg_pass_train(&pass, &r.b, 1, now));
+		for (size_t k = 0; k < g->params.n; k++)
+			if (!g->params.t[k].frozen)
+				PASS(SG_CALL(&r.dev, axpy, g->params.data + g->params.t[k].at,
+					     g->grads.data + g->params.t[k].at, -0.01f, g->params.t[k].n));
+		PASS(sg_pass_loss(&pass, &r.b, now));
+		CHECK(rig_apart(was, now) > 0);
+		sg_pass_release(&pass);
+		sg_model_release(&m);
+		sg_graft_free(g);
+	}
+	PASS(base_hash(after, c));
+	CHECK(!strcmp(before, after));
+	sg_model_release(&r.m);
+	PASS(sg_model_init(&r.m, c, &r.dev));
+	PASS(rig_losses(now, &r));
+	CHECK(!memcmp(was, now, sizeof(was)));
+	rig_release(&r);
+}
+
+/* Settings fell through to another branch, so that a sweep had identical rows. Here all
+ * settings of a type that tests walk start: no two of them are the same change. */
+TEST(defect_13_every_setting_runs_and_none_is_ignored)
+{
+	char sum[64][SG_SHA256_HEX];
+	const struct sg_graft_type *type = NULL;
+	size_t n = 0, all = 0;
+
+	for (struct variant v = { 0 }; variant_next(&v); all++) {
+		struct sg_hash h = { 0 };
+		unsigned char raw[SG_SHA256_LEN];
+		float loss[RIG_ROWS];
+		struct sg_checkpoint *c;
+		struct sg_pass pass;
+		struct rig r;
+
+		if (v.t != type)
+			n = 0;
+		type = v.t;
+		CHECK(n < SG_LEN(sum));
+		PASS(tiny_arch_make(&c, tiny_arch_find("llama-bias"), SG_F32, 1));
+		PASS(rig_init(&r, c));
+		PASS(variant_graft(&r.g, &v, &r.m, "slot.1", r.base));
+		PASS(variant_attach(r.g, &r.m, true, &r.b));
+		PASS(sg_pass_init(&pass, &r.m, RIG_ROWS, true));
+		PASS(sg_pass_train(&pass, &r.b, 1, loss));
+		PASS(sg_sha256_init(&h));
+		for (size_t k = 0; k < r.g->params.n; k++) {
+			const struct sg_tensor *t = &r.g->params.t[k];
+
+			PASS(sg_hash_update(&h, t->name, strlen(t->name)));
+			PASS(sg_hash_update(&h, r.g->params.data + t->at, t->n * sizeof(float)));
+			if (!t->frozen)
+				PASS(sg_hash_update(&h, r.g->grads.data + t->at, t->n * sizeof(float)));
+		}
+		PASS(sg_hash_final(&h, raw));
+		sg_hex(sum[n], raw, sizeof(raw));
+		for (size_t k = 0; k < n; k++)
+			if (!strcmp(sum[k], sum[n])) {
+				sg_test_fail(__FILE__, __LINE__, "%s: '%s' is the same as another", v.t->name, v.set);
+				return;
+			}
+		n++;
+		sg_pass_release(&pass);
+		rig_release(&r);
+	}
+	CHECK(all > 20);
 }
