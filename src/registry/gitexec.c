@@ -115,7 +115,7 @@ static int begin(struct args *a, struct sg_registry *r, const char *verb, const 
 		rc = arg(a, verb);
 	if (rc >= 0)
 		rc = env_add(a, "LC_ALL=C");	/* what it says is read here */
-	if (rc >= 0 && !strncmp(url, "http", 4))
+	if (rc >= 0 && (!strncmp(url, "http://", 7) || !strncmp(url, "https://", 8)))
 		rc = sg_url_login(&a->login, url);
 	else if (rc >= 0)
 		rc = (a->login.url = sg_strdup(url)) ? 0 : -SG_E_NOMEM;
@@ -151,6 +151,19 @@ static int take_ref(struct sg_advert *ad, char *line)
 	return 0;
 }
 
+int sg_exec_take_refs(struct sg_advert *ad, char *text)
+{
+	int rc = 0;
+
+	for (char *p = text, *e; rc >= 0 && p && *p; p = e) {
+		e = p + strcspn(p, "\n");
+		if (*e)
+			*e++ = '\0';
+		rc = take_ref(ad, p);
+	}
+	return rc;
+}
+
 int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 {
 	struct args a = { 0 };
@@ -166,12 +179,8 @@ int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 		rc = arg(&a, a.login.url);
 	if (rc >= 0)
 		rc = run(&out, &a, NULL);
-	for (char *p = out.data, *e; rc >= 0 && p && *p; p = e) {
-		e = p + strcspn(p, "\n");
-		if (*e)
-			*e++ = '\0';
-		rc = take_ref(ad, p);
-	}
+	if (rc >= 0)
+		rc = sg_exec_take_refs(ad, out.data);
 	sg_buf_release(&out);
 	args_release(&a);
 	if (rc < 0)
@@ -221,6 +230,22 @@ static void take_result(struct sg_push_cmd *cmd, size_t n, char *line)
 	}
 }
 
+int sg_exec_take_results(struct sg_push_cmd *cmd, size_t n, char *text)
+{
+	int heard = 0;
+
+	for (char *p = text, *e; p && *p; p = e) {
+		e = p + strcspn(p, "\n");
+		if (*e)
+			*e++ = '\0';
+		if (*p && strchr(" +-*!=", *p) && p[1] == '\t') {
+			heard = 1;
+			take_result(cmd, n, p);
+		}
+	}
+	return heard;
+}
+
 static int push_args(struct args *a, const char *url, const struct sg_push_cmd *cmd, size_t n, bool atomic)
 {
 	char hex[SG_OID_HEX], *s;
@@ -265,15 +290,7 @@ int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd
 	if (rc >= 0)
 		rc = run(&out, &a, NULL);
 	/* It fails when a ref was refused; then the lines say which. */
-	for (char *p = out.data, *e; p && *p; p = e) {
-		e = p + strcspn(p, "\n");
-		if (*e)
-			*e++ = '\0';
-		if (*p && strchr(" +-*!=", *p) && p[1] == '\t') {
-			heard = true;
-			take_result(cmd, n, p);
-		}
-	}
+	heard = sg_exec_take_results(cmd, n, out.data) > 0;
 	sg_buf_release(&out);
 	args_release(&a);
 	return heard ? 0 : rc;

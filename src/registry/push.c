@@ -184,24 +184,24 @@ static void take_status(struct sg_push *ref, size_t n, char *line, const char *w
 }
 
 /* Lines inside side-band 1: "unpack ok", then ok or ng for each ref, 0000. */
-static int take_report(struct sg_push *ref, size_t n, struct report *rep, const char *url)
+int sg_push_report(struct sg_push *ref, size_t n, const struct sg_buf *lines, const struct sg_buf *remote,
+		   const char *url)
 {
 	char words[1024], line[1200];
 	bool unpacked = false;
 	size_t at = 0;
 
-	remote_words(words, sizeof(words), &rep->remote);
-	while (at + 4 <= rep->lines.len) {
-		char hex[5] = { 0 };
-		size_t len;
+	remote_words(words, sizeof(words), remote);
+	while (at + 4 <= lines->len) {
+		size_t len = 0;
 
-		memcpy(hex, rep->lines.data + at, 4);
-		len = strtoul(hex, NULL, 16);
+		if (!sg_wire_length(&len, lines->data + at))
+			return sg_fail(SG_E_CORRUPT, "'%s' sent a bad report", url);
 		if (!len)
 			break;
-		if (len < 4 || at + len > rep->lines.len)
+		if (len < 4 || len > lines->len - at)
 			return sg_fail(SG_E_CORRUPT, "'%s' sent a bad report", url);
-		snprintf(line, sizeof(line), "%.*s", (int)SG_MIN(len - 4, sizeof(line) - 1), rep->lines.data + at + 4);
+		snprintf(line, sizeof(line), "%.*s", (int)SG_MIN(len - 4, sizeof(line) - 1), lines->data + at + 4);
 		line[strcspn(line, "\n")] = '\0';
 		at += len;
 		if (!strncmp(line, "unpack ", 7)) {
@@ -262,7 +262,7 @@ static int converse(struct sg_wire *w, struct sg_registry *r, struct sg_push *re
 			sg_progress(progress, "waiting for the other side", 0, 0, NULL);
 		heard = read_report(&rep, w);
 		if (heard >= 0)
-			rc = take_report(ref, n, &rep, w->url);
+			rc = sg_push_report(ref, n, &rep.lines, &rep.remote, w->url);
 		else if (rc >= 0)
 			rc = heard;
 	}

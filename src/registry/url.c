@@ -261,8 +261,8 @@ int sg_url_login(struct sg_login *out, const char *url)
 	size_t info;
 	int rc = 0;
 
-	if (!sep)
-		return sg_fail(SG_E_ERROR, "bad URL");
+	if (!sep || !is_http(url, (size_t)(sep - url)))
+		return sg_fail(SG_E_ERROR, "no http(s) URL");
 	rest = sep + 3;
 	info = user_info(rest, strlen(rest));
 	colon = info ? memchr(rest, ':', info) : NULL;

@@ -113,16 +113,24 @@ static int need(struct sg_wire *w, size_t n)
 	return 0;
 }
 
-static int line_length(size_t *out, struct sg_wire *w)
+bool sg_wire_length(size_t *out, const char *digits)
 {
 	unsigned char raw[2];
+	char low[5] = { 0 };
 
-	SG_TRY(need(w, 4));
 	for (int i = 0; i < 4; i++)
-		w->in.data[w->at + (size_t)i] = (char)tolower((unsigned char)w->in.data[w->at + (size_t)i]);
-	if (!sg_unhex(raw, w->in.data + w->at, 2))
-		return sg_fail(SG_E_CORRUPT, "'%s' does not speak git's protocol", w->url);
+		low[i] = (char)tolower((unsigned char)digits[i]);
+	if (!sg_unhex(raw, low, 2))
+		return false;
 	*out = (size_t)raw[0] << 8 | raw[1];
+	return true;
+}
+
+static int line_length(size_t *out, struct sg_wire *w)
+{
+	SG_TRY(need(w, 4));
+	if (!sg_wire_length(out, w->in.data + w->at))
+		return sg_fail(SG_E_CORRUPT, "'%s' does not speak git's protocol", w->url);
 	if (*out > LINE_MAX_ || (*out && *out < 4))
 		return sg_fail(SG_E_CORRUPT, "'%s' sent a line of bad length", w->url);
 	w->at += 4;

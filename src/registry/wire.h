@@ -48,6 +48,8 @@ void sg_advert_release(struct sg_advert *ad);
 int sg_wire_write(struct sg_wire *w, const void *data, size_t n);
 int sg_wire_line(struct sg_wire *w, const char *fmt, ...) SG_PRINTF(2, 3);
 int sg_wire_flush(struct sg_wire *w);		/* 0000 */
+/* Four hex digits and nothing else. */
+bool sg_wire_length(size_t *out, const char *digits);
 /* 1 with the line's content, 0 for 0000. */
 int sg_wire_read(struct sg_wire *w, struct sg_buf *line);
 /* Next side-band packet: band 1..3 with its bytes, 0 at 0000. Band 3 is an error
@@ -64,6 +66,11 @@ void sg_wire_release(struct sg_wire *w);
 int sg_send_list(struct sg_oids *out, struct sg_registry *r, const struct sg_oids *tip, const struct sg_oids *have);
 int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids *list,
 		 const struct sg_progress *progress);
+/* push.c: the answer to a push: what came on side-bands 1 (its own lines inside) and
+ * 2; refs with rc 1 get theirs. */
+struct sg_push;
+int sg_push_report(struct sg_push *ref, size_t n, const struct sg_buf *lines, const struct sg_buf *remote,
+		   const char *url);
 /* fetchpack.c: the wanted objects and all below them into the registry. */
 int sg_fetch_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_advert *ad,
 		  const struct sg_oids *want, const struct sg_progress *progress);
@@ -73,6 +80,9 @@ int sg_vet(struct sg_registry *r, const struct sg_oids *tip, const struct sg_ref
 int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url);
 int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs);
 struct sg_push_cmd { const char *dst; struct sg_oid old, new; int rc; char *text; };
+/* What git printed, taken apart in place: ls-remote --symref, push --porcelain (1 when it spoke of a ref). */
+int sg_exec_take_refs(struct sg_advert *ad, char *text);
+int sg_exec_take_results(struct sg_push_cmd *cmd, size_t n, char *text);
 int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic);
 
 /* remote.c: *name is the remote's when it is a configured one, else NULL. */

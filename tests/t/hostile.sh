@@ -97,8 +97,8 @@ t 'a line that is longer than what comes, a band that is none' '
 	{ answer && printf "0004"; } >"$here/say" && refused "" sg clone host:x d && [ ! -e d ]
 '
 t 'a report of a push that lies' '
-	for rep in "0000" "000eunpack ok\n0000" "0013unpack \033[2Jno\n0000" "000eunpack ok\n0019ok refs/heads/other\n0000" "000eunpack ok\nffffok" "000eunpack ok\n001cng refs/heads/main \033[2J\n0000" "0001" "zzzz"; do
-		len=$(printf "$rep" | wc -c) && { first $z "capabilities^{}" "$caps" && printf 0000 && printf "%04x\001$rep" $((len + 5)) && printf 0000; } >"$here/say"
+	for rep in "0000" "000eunpack ok\n0000" "0013unpack \033[2Jno\n0000" "000eunpack ok\n0019ok refs/heads/other\n0000" "000eunpack ok\nffffok" "000eunpack ok\n001cng refs/heads/main \033[2J\n0000" "0001" "zzzz" "-001-001-001" "000eunpack ok\n-005x" "+0x5x"; do
+		len=$(printf -- "$rep" | wc -c) && { first $z "capabilities^{}" "$caps" && printf 0000 && printf "%04x\001$rep" $((len + 5)) && printf 0000; } >"$here/say"
 		sg -C a push host:x main >out 2>err; rc=$?
 		cat out err; [ $rc = 1 ] || [ $rc = 128 ] || { echo "$rep: $rc"; return 1; }
 		! grep -q "$esc" out err || return 1
