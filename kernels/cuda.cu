@@ -164,6 +164,28 @@ static void cuda_free(struct sg_device *d, void *p)
 	cudaFree(p);
 }
 
+static int cuda_memory(struct sg_device *d, uint64_t *used, uint64_t *left)
+{
+	size_t free_bytes = 0, all = 0;
+
+	SG_CUDA(cudaSetDevice(sg_cuda(d)->index));
+	SG_CUDA(cudaMemGetInfo(&free_bytes, &all));
+	*used = all - free_bytes;
+	*left = free_bytes;
+	return 0;
+}
+
+/* A panel of widened weights, or what attention keeps of each query. */
+static size_t cuda_scratch(struct sg_device *d, size_t N, size_t T, size_t H, size_t K, size_t E, size_t D)
+{
+	(void)d;
+	(void)T;
+	(void)K;
+	(void)E;
+	(void)D;
+	return SG_MAX((size_t)24 << 20, N * H * sizeof(float));
+}
+
 int sg_cuda_room(struct sg_device *d, void **out, size_t bytes)
 {
 	struct sg_cuda *c = sg_cuda(d);
@@ -264,6 +286,8 @@ extern "C" __attribute__((visibility("default"))) const struct sg_backend sg_bac
 	.free = cuda_free,
 	.put = cuda_put,
 	.get = sg_cuda_get,
+	.memory = cuda_memory,
+	.scratch = cuda_scratch,
 #define SG_OP(name, ...) .name = sg_cuda_##name,
 #include "kernels/ops.def"
 #undef SG_OP

@@ -40,6 +40,11 @@ struct sg_backend {
 	void (*free)(struct sg_device *d, void *p);
 	int  (*put)(struct sg_device *d, void *dst, const void *src, size_t bytes);
 	int  (*get)(struct sg_device *d, void *dst, const void *src, size_t bytes);
+	/* Of the device: bytes in use (CPU: by this process) and bytes that can still be had. */
+	int  (*memory)(struct sg_device *d, uint64_t *used, uint64_t *left);
+	/* Bytes of scratch that passes over N tokens take, the longest text having T of them,
+	 * no map being wider than E outputs and D inputs. */
+	size_t (*scratch)(struct sg_device *d, size_t N, size_t T, size_t H, size_t K, size_t E, size_t D);
 #define SG_OP(name, ...) int (*name)(struct sg_device *d, __VA_ARGS__);
 #include "kernels/ops.def"
 #undef SG_OP

@@ -159,6 +159,42 @@ int sg_train(struct sg_train_result *out, struct sg_repo *r, const struct sg_tra
 	     const struct sg_progress *progress);
 void sg_train_result_release(struct sg_train_result *t);
 
+/* --- time and memory (sg_bench.c) ------------------------------------------- */
+
+/* A training run on a base: the registry's, or a named shape with random weights. */
+struct sg_bench_opts {
+	const char *shape;		/* NULL: the base that HEAD has */
+	const char *type, *sites;	/* of the graft; sites NULL: the type's usual ones */
+	struct sg_names hyper;		/* "key=value" */
+	uint64_t batch, seq, micro;	/* a step is batch * seq tokens; micro 0: chosen */
+	uint64_t steps;			/* timed, behind two that are not */
+	const char *rows;		/* "train,eval,generate,kernels"; NULL: all */
+};
+struct sg_memory_info { uint64_t weights, payload, gradients, optimiser, activations, workspace, total; };
+struct sg_estimate {
+	char device[40];
+	struct sg_memory_info plan;
+	uint64_t left;			/* memory that can be had */
+	uint64_t micro, fits;		/* tokens of a pass; most tokens of one that fit, 0: not even a text */
+};
+/* Counts, and takes no more than the graft itself. r NULL with a shape. */
+int sg_estimate(struct sg_estimate *out, struct sg_repo *r, const struct sg_open_opts *o, const struct sg_bench_opts *b,
+		const struct sg_progress *progress);
+
+struct sg_bench_row {
+	const char *row, *what;		/* "train"; of kernels: the operation and its sizes, else "" */
+	uint64_t tokens;		/* of one run of it; 0: none */
+	double ms, fastest, slowest;	/* median, least, most */
+	double rate;			/* FLOP/s, or bytes/s where `bytes` */
+	bool bytes;
+	double share;			/* of the ceiling that this run measured, 0 to 1; 0: is one */
+	uint64_t plan, peak;		/* bytes, 0: not measured */
+};
+/* Measures and hands on each row as it comes. */
+int sg_bench(struct sg_repo *r, const struct sg_open_opts *o, const struct sg_bench_opts *b,
+	     void (*fn)(void *arg, const char *device, const struct sg_bench_row *row), void *arg,
+	     const struct sg_progress *progress);
+
 /* --- where to grow (sg_sensitivity.c) ---------------------------------------- */
 
 /* search/sensitivity.h says what they are. */

@@ -96,9 +96,10 @@ static void carve_all(struct sg_pass *p, struct carve *c)
 	const struct sg_model *m = p->m;
 	size_t N = p->cap, d = m->desc.d, f = sizeof(float);
 	struct sg_block w = widest(m);
-	struct sg_tape shared;
+	struct sg_tape shared = { 0 };
 
-	carve_tape(c, &shared, &w, &m->desc, N);
+	if (!p->train || p->lowest)
+		carve_tape(c, &shared, &w, &m->desc, N);
 	for (size_t i = 0; i < m->n; i++) {
 		if (p->train && i >= p->lowest)
 			carve_tape(c, &p->tape[i], m->blocks[i], &m->desc, N);
@@ -132,18 +133,22 @@ static void carve_all(struct sg_pass *p, struct carve *c)
 /* Weights and activations share what a processor has; a device knows its own memory. */
 static int check_room(const struct sg_pass *p)
 {
-	if (strncmp(p->m->dev->be->name, "cpu", 3))
-		return 0;
-	return sg_room_check((uint64_t)p->m->weights + p->bytes,
-			     p->train ? "training on this base (fewer tokens a pass need less)" : "running this base");
+	const char *what = p->train ? "training on this base (fewer tokens a pass need less)" : "running this base";
+	uint64_t used, left;
+
+	if (!strncmp(p->m->dev->be->name, "cpu", 3))
+		return sg_room_check((uint64_t)p->m->weights + p->bytes, what);
+	SG_TRY(p->m->dev->be->memory(p->m->dev, &used, &left));
+	return p->bytes <= left ? 0 : sg_fail(SG_E_REFUSED, "%s: this needs %.1f MiB more on the device, and there are %.1f MiB",
+					      what, (double)p->bytes / (1 << 20), (double)left / (1 << 20));
 }
 
-int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
+/* Everything but the memory. */
+static int measure(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
 {
 	enum { LOGITS = 4 << 20 };	/* floats of logits at a time: they stay in cache */
 	size_t rows = LOGITS / m->desc.vocab;
 	struct carve c = { 0 };
-	int rc;
 
 	*p = (struct sg_pass){ .m = m, .cap = cap, .train = train };
 	p->rows = SG_MIN(SG_MAX(rows, 16), SG_MIN(cap, 1024));
@@ -152,6 +157,25 @@ int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
 	SG_TRY(SG_NEW(p->tape, m->n));
 	carve_all(p, &c);
 	p->bytes = c.at;
+	return 0;
+}
+
+int sg_pass_bytes(size_t *out, struct sg_model *m, size_t cap, bool train)
+{
+	struct sg_pass p;
+
+	SG_TRY(measure(&p, m, cap, train));
+	*out = p.bytes;
+	sg_pass_release(&p);
+	return 0;
+}
+
+int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
+{
+	struct carve c = { 0 };
+	int rc;
+
+	SG_TRY(measure(p, m, cap, train));
 	rc = check_room(p);
 	if (rc >= 0)
 		rc = m->dev->be->alloc(m->dev, &p->mem, p->bytes);

@@ -45,6 +45,8 @@ struct sg_pass {
 
 /* REFUSED, before it is allocated, when there is no room for weights and activations. */
 int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train);
+/* What init would take, in bytes. */
+int sg_pass_bytes(size_t *out, struct sg_model *m, size_t cap, bool train);
 void sg_pass_release(struct sg_pass *p);
 
 /* loss [b->n], host memory: nats of each target, 0 where there is none. */
