@@ -5,6 +5,9 @@
 #include "kernels/pool.h"
 #include <dlfcn.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 extern const struct sg_backend sg_cpu_backend_scalar;
 #if defined(__x86_64__)
@@ -19,8 +22,11 @@ static bool has_avx512(void)
 
 static bool has_avx2(void)
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-	       __builtin_cpu_supports("f16c");
+	unsigned a, b, c = 0, d;
+
+	/* older clangs know no "f16c" here */
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) &&
+	       c & bit_F16C;
 }
 #endif
 

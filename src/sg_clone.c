@@ -249,8 +249,8 @@ static int forward(struct sg_shared *s, struct sg_repo *r, const char *head, con
 	if (!sg_oid_is_zero(&old)) {
 		rc = sg_history_in_line(r->reg, &old, &now);
 		if (rc == 0) {
-			snprintf(text, sizeof(text), "the line there took in a candidate that was trained here, not what grew here; "
-				 "'sg merge %.100s' takes it in", there + strlen("refs/remotes/"));
+			snprintf(text, sizeof(text), "the line there took in a candidate that was trained here, "
+				 "not what grew here; 'sg merge %.100s' takes it in", there + strlen("refs/remotes/"));
 			return sg_shared_add(s, there, head, &old, &now, SG_SHARE_REFUSED, text);
 		}
 		SG_TRY(rc);
