@@ -49,7 +49,7 @@ CPPFLAGS += -I. -Isrc -D_GNU_SOURCE -DSG_LIBDIR='"$(LIBDIR)"' -DSG_MANDIR='"$(MA
 # No contraction and no fast-math anywhere: one source line is one IEEE operation.
 CFLAGS += -std=c11 $(OPT) -ffp-contract=off -fno-math-errno -fno-trapping-math $(WARN) $(if $(WERROR),-Werror) $(PKG_CFLAGS)
 NVFLAGS += -O3 -g -lineinfo -std=c++17 --fmad=false -ftz=false -prec-div=true -prec-sqrt=true \
-           -Xcompiler -fPIC,-Wall,-fvisibility=hidden \
+           -Xcompiler -fPIC,-Wall,-fvisibility=hidden,-ffp-contract=off \
            $(foreach s,$(SM),-gencode arch=compute_$s,code=sm_$s) -gencode arch=compute_90,code=compute_90
 LDFLAGS += -rdynamic
 # The kernels' text for the host, where tests run it (tests/cuda_host).

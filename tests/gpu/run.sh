@@ -80,8 +80,15 @@ skipped () { # <title> <why>
 sanitizer () {
 	tool=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -1)
 	[ "$tool" ] || { skipped "compute-sanitizer $1 over the kernels" "no compute-sanitizer"; return; }
-	SG_TEST_DEVICE=cuda step 120 "compute-sanitizer $1 over the kernels" "$tool" --tool "$1" --error-exitcode 9 \
-		"$SG_TESTS" tests/kernels/
+	step 120 "compute-sanitizer $1 over the kernels" env SG_TEST_DEVICE=cuda "$tool" --tool "$1" --error-exitcode 9 \
+		"$SG_TESTS" kernel_
+}
+
+# measure <shape and options of bench>: a row of the table in kernels/README.md
+measure () {
+	# shellcheck disable=SC2016
+	step 90 "bench $*" sh -c 'to=$1 all=$2; shift 2; "$SG" -q --device cuda bench --json "$@" >"$to" && cat "$to" >>"$all" && cat "$to"' \
+		sh "$work/b" "$work/bench" "$@"
 }
 
 SG_TEST_REQUIRE=cuda
@@ -94,9 +101,13 @@ sanitizer memcheck
 sanitizer racecheck
 : >"$work/bench"
 if "$SG" bench --help >/dev/null 2>&1; then
-	for shape in gpt2-124m smollm2-135m llama-1b; do
-		step 90 "bench $shape" sh -c '"$SG" --device cuda bench --json "$1" >"$2" && cat "$2" >>"$3"' sh $shape "$work/b" "$work/bench"
-	done
+	lora='--set rank=16 --set alpha=32'
+	measure gpt2-124m $lora --batch 16 --seq 1024 --micro 16384
+	measure gpt2-124m $lora --batch 1 --seq 256 --rows train,generate
+	measure gpt2-124m --type block --set width=64 --batch 16 --seq 1024 --micro 16384 --rows train
+	measure smollm2-135m $lora --batch 8 --seq 2048 --micro 16384
+	measure llama-1b $lora --batch 4 --seq 2048 --micro 8192 --steps 5
+	measure llama-8b $lora --batch 4 --seq 2048 --micro 2048 --steps 2 --rows train
 else
 	skipped 'bench' 'this sg has no bench'
 fi
@@ -105,7 +116,7 @@ fi
 	printf '{"device":"%s","checks":[' "$(quote "$device")"
 	paste -sd, "$rows"
 	printf '],"bench":['
-	tr -d '\n' <"$work/bench" | sed 's/}{/},{/g'
+	paste -sd, "$work/bench"
 	printf ']}\n'
 } | tr -d '\n' >"$json"
 echo >>"$json"
