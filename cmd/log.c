@@ -11,7 +11,7 @@ static int64_t max_count;
 static const struct sg_opt opts[] = {
 	{ 0, "oneline", SG_OPT_FLAG, &oneline, NULL, "one line a commit", 0, 0 },
 	{ 0, "graph", SG_OPT_FLAG, &graph, NULL, "draw candidates and merges beside the line", 0, 0 },
-	{ 0, "stat", SG_OPT_FLAG, &stat, NULL, "show what each graft gained for its size", 0, 0 },
+	{ 0, "stat", SG_OPT_FLAG, &stat, NULL, "show what each graft gained for its size and training", 0, 0 },
 	{ 0, "show-signature", SG_OPT_FLAG, &signatures, NULL, "check signatures, and show whose they are", 0, 0 },
 	{ 'n', "max-count", SG_OPT_INT, &max_count, "<n>", "at most so many commits", 1, INT64_MAX },
 	{ 0, "all", SG_OPT_FLAG, &all, NULL, "begin at every branch, tag and candidate", 0, 0 },
@@ -201,7 +201,7 @@ static int show(void *arg, const struct sg_step *s)
 
 static int run(struct sg_ctx *ctx, int argc, char **argv)
 {
-	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .notes = notes,
+	struct sg_log_opts o = { .all = all, .parents = graph, .first_parent = first_parent, .notes = notes, .cost = stat,
 				 .max = (uint64_t)max_count, .signatures = signatures };
 
 	SG_TRY(sg_cmd_args(argc, 0, 1));

@@ -83,14 +83,44 @@ static const struct sg_metric *gain_of(const struct sg_step *s)
 	return s->n_metrics ? &s->metric[0] : NULL;
 }
 
-static void size_of(const struct sg_step *s, uint64_t *parameters, uint64_t *payload, size_t *tensors)
+/* Time and tokens are known when they are of all grafts. */
+static struct sg_look_cost cost_of(const struct sg_step *s, size_t *tensors)
 {
-	*parameters = *payload = *tensors = 0;
+	struct sg_look_cost c = { 0 };
+	bool all = true;
+
+	*tensors = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		*tensors += s->graft[i].tensors;
-		*parameters += s->graft[i].parameters;
-		*payload += s->graft[i].payload;
+		c.parameters += s->graft[i].parameters;
+		c.payload += s->graft[i].payload;
+		c.tokens += s->graft[i].tokens;
+		c.seconds += s->graft[i].seconds;
+		all = all && s->graft[i].tokens;
 	}
+	if (!all)
+		c.tokens = 0, c.seconds = 0;
+	return c;
+}
+
+void sg_look_cost_json(struct sg_jsonw *w, const double *gain, const struct sg_look_cost *c)
+{
+	sg_json_put_i64(w, "parameters", (int64_t)c->parameters);
+	sg_json_put_i64(w, "payload", (int64_t)c->payload);
+	if (c->tokens)
+		sg_json_put_i64(w, "tokens", (int64_t)c->tokens);
+	if (c->seconds > 0)
+		sg_json_put_f64(w, "seconds", c->seconds);
+	if (c->tokens && c->seconds > 0)
+		sg_json_put_f64(w, "tokens_per_second", (double)c->tokens / c->seconds);
+	if (gain && c->parameters)
+		sg_json_put_f64(w, "gain_per_parameter", *gain / (double)c->parameters);
+	if (gain && c->payload)
+		sg_json_put_f64(w, "gain_per_byte", *gain / (double)c->payload);
+	if (gain && c->seconds > 0)
+		sg_json_put_f64(w, "gain_per_second", *gain / c->seconds);
+	if (gain && c->tokens)
+		sg_json_put_f64(w, "gain_per_token", *gain / (double)c->tokens);
 }
 
 static void metrics_json(struct sg_jsonw *w, const struct sg_step *s)
@@ -129,17 +159,12 @@ static void grafts_json(struct sg_jsonw *w, const char *key, const struct sg_gra
 static void stat_json(struct sg_jsonw *w, const struct sg_step *s)
 {
 	const struct sg_metric *m = gain_of(s);
-	uint64_t parameters, payload;
+	double gain = m ? m->parent - m->cand : 0;
 	size_t tensors;
+	struct sg_look_cost c = cost_of(s, &tensors);
 
-	size_of(s, &parameters, &payload, &tensors);
-	sg_json_put_i64(w, "parameters", (int64_t)parameters);
-	sg_json_put_i64(w, "payload", (int64_t)payload);
 	sg_json_put_i64(w, "tensors", (int64_t)tensors);
-	if (m && parameters && payload) {
-		sg_json_put_f64(w, "gain_per_parameter", (m->parent - m->cand) / (double)parameters);
-		sg_json_put_f64(w, "gain_per_byte", (m->parent - m->cand) / (double)payload);
-	}
+	sg_look_cost_json(w, m ? &gain : NULL, &c);
 }
 
 void sg_look_notes_json(struct sg_jsonw *w, const struct sg_note *note, size_t n)
@@ -287,17 +312,25 @@ static int print_metrics(const struct sg_step *s, FILE *to)
 static void print_stat(const struct sg_step *s, FILE *to)
 {
 	const struct sg_metric *m = gain_of(s);
-	uint64_t parameters, payload;
+	double gain = m ? m->parent - m->cand : 0;
 	size_t tensors;
+	struct sg_look_cost c = cost_of(s, &tensors);
 
-	size_of(s, &parameters, &payload, &tensors);
-	if (!parameters || !payload)
+	if (!c.parameters || !c.payload)
 		return;
-	fprintf(to, "     size       %s parameters, %s in %zu %s", sg_look_number(parameters), sg_print_bytes(payload), tensors,
-		tensors == 1 ? "tensor" : "tensors");
+	fprintf(to, "     size       %s parameters, %s in %zu %s", sg_look_number(c.parameters),
+		sg_print_bytes(c.payload), tensors, tensors == 1 ? "tensor" : "tensors");
 	if (m)
-		fprintf(to, "; gain %.4g a million parameters, %.4g a MiB", (m->parent - m->cand) / (double)parameters * 1e6,
-			(m->parent - m->cand) / (double)payload * 1048576);
+		fprintf(to, "; gain %.4g a million parameters, %.4g a MiB", gain / (double)c.parameters * 1e6,
+			gain / (double)c.payload * 1048576);
+	fputc('\n', to);
+	if (!c.tokens)
+		return;
+	fprintf(to, "     training   %s tokens, %s", sg_look_number(c.tokens), sg_print_span(c.seconds));
+	if (m)
+		fprintf(to, "; gain %.4g a million tokens", gain / (double)c.tokens * 1e6);
+	if (m && c.seconds > 0)
+		fprintf(to, ", %.4g an hour", gain / c.seconds * 3600);
 	fputc('\n', to);
 }
 

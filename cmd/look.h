@@ -20,7 +20,12 @@ void sg_look_graft_json(struct sg_jsonw *w, const struct sg_graft_info *g);
  * verdict; the others as lines. */
 void sg_look_gates(const struct sg_verdict_info *v, FILE *to);
 
-/* A step as an object; stat: what it gained for its size. */
+/* What a gain of nats per token cost, as members of the open object: parameters, payload,
+ * seconds and tokens of training, and the gain for each; what is 0 is left out. */
+struct sg_look_cost { uint64_t parameters, payload, tokens; double seconds; };
+void sg_look_cost_json(struct sg_jsonw *w, const double *gain, const struct sg_look_cost *c);
+
+/* A step as an object; stat: what it gained for its size and training. */
 void sg_look_step_json(struct sg_jsonw *w, const struct sg_step *s, bool stat);
 /* As one line, and as a paragraph with its commit, author and numbers. */
 void sg_look_step_line(const struct sg_step *s, FILE *to);

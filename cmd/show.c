@@ -71,6 +71,29 @@ static int training_json(struct sg_jsonw *w, const struct sg_graft_detail *d)
 	return 0;
 }
 
+/* What it cost and, by the verdict that let it in or else the newest report, gained. */
+static void account_json(struct sg_jsonw *w, const struct sg_graft_detail *d)
+{
+	struct sg_look_cost c = { d->info.parameters, d->info.payload, d->info.tokens, d->info.seconds };
+	const struct sg_gate_line *q = NULL;
+	double gain = 0;
+
+	for (size_t k = 0; !q && k < (d->n_judged ? d->judged[0].v.n : 0); k++)
+		if (!strcmp(d->judged[0].v.line[k].gate, "quality") && d->judged[0].v.line[k].docs)
+			q = &d->judged[0].v.line[k];
+	sg_jsonw_key(w, "accounting");
+	sg_jsonw_object(w);
+	if (q) {
+		gain = -q->mean;
+		sg_look_put(w, "set", q->set);
+		sg_json_put_f64(w, "gain", gain);
+		sg_json_put_f64(w, "gain_lower", -q->upper);
+		sg_json_put_f64(w, "gain_upper", -q->lower);
+	}
+	sg_look_cost_json(w, q ? &gain : NULL, &c);
+	sg_jsonw_end(w, '}');
+}
+
 static int graft_json(const struct sg_graft_detail *d, const struct sg_note_list *l)
 {
 	struct sg_jsonw *w = sg_print_json();
@@ -94,6 +117,7 @@ static int graft_json(const struct sg_graft_detail *d, const struct sg_note_list
 	for (size_t i = 0; i < d->n_judged; i++)
 		judged_json(w, &d->judged[i]);
 	sg_jsonw_end(w, ']');
+	account_json(w, d);
 	sg_look_notes_json(w, l->note, l->n);
 	sg_jsonw_end(w, '}');
 	return sg_print_json_end();

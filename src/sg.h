@@ -367,6 +367,8 @@ struct sg_graft_info {
 	struct sg_names sites;
 	uint64_t parameters, payload;	/* elements of its tensors, and their bytes */
 	size_t tensors;
+	uint64_t tokens;		/* that it was trained on, and for how long; 0: not known, or not asked for */
+	double seconds;
 };
 void sg_graft_info_release(struct sg_graft_info *g);
 
@@ -412,6 +414,7 @@ struct sg_log_opts {
 	bool parents;			/* every parent, candidates too; else the line with what was merged */
 	bool first_parent;		/* the line alone */
 	bool notes;
+	bool cost;			/* tokens and seconds of grafts, from what was kept of their training */
 	uint64_t max;			/* 0: no limit */
 	bool signatures;		/* check them */
 };

@@ -80,7 +80,7 @@ int sg_graft_info_read(struct sg_graft_info *out, struct sg_repo *r, const struc
 /* --- what points at a commit --------------------------------------------------- */
 
 struct label { struct sg_oid oid; char *text; };
-struct labels { struct label *l; size_t n, cap; struct sg_oid notes; };	/* notes: zero, not wanted */
+struct labels { struct label *l; size_t n, cap; struct sg_oid notes; bool cost; };	/* notes: zero, not wanted */
 
 static void labels_release(struct labels *l)
 {
@@ -338,7 +338,7 @@ void sg_step_release(struct sg_step *s)
 
 /* The manifest is where the graft came in: here, or, for one that went, in a parent.
  * came: to hear of the grafts that it replaces, when it stands here. */
-static int describe(struct sg_graft_info *g, struct sg_repo *r, const struct sg_commit *c, struct sg_step *came)
+static int describe(struct sg_graft_info *g, struct sg_repo *r, const struct sg_commit *c, struct sg_step *came, bool cost)
 {
 	struct sg_graftfile f = { 0 };
 	struct sg_graft_info full = { 0 };
@@ -357,6 +357,8 @@ static int describe(struct sg_graft_info *g, struct sg_repo *r, const struct sg_
 	if (rc >= 0 && *full.id) {
 		full.name = sg_graft_name(r, at, id);
 		*g = full;
+		if (cost)
+			rc = sg_graft_cost(g, r, at);
 	}
 	for (size_t i = 0; rc >= 0 && came && at == &c->id && i < f.replaces.n; i++)
 		rc = add_graft(&came->replaced, &came->n_replaced, f.replaces.name[i]);
@@ -432,9 +434,9 @@ static int fill(struct sg_step *out, struct sg_repo *r, const struct labels *l, 
 	if (rc >= 0)
 		rc = add_notes(&s, r, &l->notes, &c->id);
 	for (size_t i = 0; rc >= 0 && i < s.n; i++)
-		rc = describe(&s.graft[i], r, c, &s);
+		rc = describe(&s.graft[i], r, c, &s, l->cost);
 	for (size_t i = 0; rc >= 0 && i < s.n_replaced; i++)
-		rc = describe(&s.replaced[i], r, c, NULL);
+		rc = describe(&s.replaced[i], r, c, NULL, false);
 	if (rc < 0)
 		sg_step_release(&s);
 	else
@@ -452,6 +454,7 @@ int sg_step_read(struct sg_step *out, struct sg_repo *r, const char *rev)
 	SG_TRY(sg_rev_parse(&oid, r->reg, rev ? rev : "HEAD"));
 	SG_TRY(sg_commit_read(&c, r->reg, &oid));
 	rc = label_all(&l, r);
+	l.cost = true;
 	if (rc >= 0)
 		rc = sg_notes_head(&l.notes, r);
 	if (rc >= 0)
@@ -545,6 +548,7 @@ int sg_log(struct sg_repo *r, const struct sg_log_opts *o, int (*fn)(void *arg, 
 	unsigned flags = o->first_parent ? SG_WALK_FIRST_PARENT : o->parents || o->all ? 0 : SG_WALK_LINE;
 	int rc = label_all(&w.labels, r);
 
+	w.labels.cost = o->cost;
 	if (rc >= 0 && o->notes)
 		rc = sg_notes_head(&w.labels.notes, r);
 	if (rc >= 0 && (o->rev || !o->all))

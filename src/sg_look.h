@@ -14,6 +14,9 @@ int sg_graft_info_read(struct sg_graft_info *out, struct sg_repo *r, const struc
  * folder in `commit` has it, and reports. Ones that cannot be read have no verdict. */
 int sg_judged_list(struct sg_judged **out, size_t *n, struct sg_repo *r, const struct sg_oid *commit, const char *id);
 void sg_judged_free(struct sg_judged *j, size_t n);
+/* tokens and seconds of a graft's training, from a commit that holds its folder; left as they
+ * are when that does not say. */
+int sg_graft_cost(struct sg_graft_info *g, struct sg_repo *r, const struct sg_oid *commit);
 /* Commit of the notes; zero when there are none. */
 int sg_notes_head(struct sg_oid *out, struct sg_repo *r);
 /* Adds those of one object, in a notes commit, as text only. */

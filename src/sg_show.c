@@ -2,6 +2,7 @@
 #include "sg_look.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include <math.h>
 
 #define CURVE_MAX 65536		/* points of a curve that are taken over */
 #define JUDGED_MAX 256		/* verdicts of one graft */
@@ -283,22 +284,50 @@ static int copy_training(struct sg_graft_detail *d, const struct sg_json *o)
 	return (d->recipe = sg_buf_detach(&b)) ? 0 : -SG_E_NOMEM;
 }
 
-static int read_training(struct sg_graft_detail *d, struct sg_repo *r, const struct sg_oid *commit)
+static int open_training(struct sg_json_doc *doc, const char *id, struct sg_repo *r, const struct sg_oid *commit)
 {
-	struct sg_json_doc doc = { 0 };
 	struct sg_buf b = { 0 };
 	char path[64];
 	int rc;
 
-	snprintf(path, sizeof(path), "grafts/%.16s/train.json", d->info.id);
+	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id);
 	rc = sg_tree_read(&b, r->reg, commit, path, TRAIN_MAX);
 	if (rc >= 0)
-		rc = sg_json_parse(&doc, b.data, b.len, path);
+		rc = sg_json_parse(doc, b.data, b.len, path);
+	sg_buf_release(&b);
+	return rc;
+}
+
+static int read_training(struct sg_graft_detail *d, struct sg_repo *r, const struct sg_oid *commit)
+{
+	struct sg_json_doc doc = { 0 };
+	int rc = open_training(&doc, d->info.id, r, commit);
+
 	if (rc >= 0)
 		rc = copy_training(d, sg_json_root(&doc));
 	sg_json_release(&doc);
-	sg_buf_release(&b);
+	d->info.tokens = d->tokens;
+	d->info.seconds = d->seconds;
 	return rc == -SG_E_NOTFOUND ? 0 : rc;	/* an imported one was not trained here */
+}
+
+int sg_graft_cost(struct sg_graft_info *g, struct sg_repo *r, const struct sg_oid *commit)
+{
+	struct sg_json_doc doc = { 0 };
+	int64_t tokens = 0;
+	double seconds = 0;
+	int rc = open_training(&doc, g->id, r, commit);
+
+	if (rc >= 0)
+		rc = sg_json_i64(sg_json_root(&doc), "tokens", 0, INT64_MAX, &tokens);
+	if (rc >= 0)
+		rc = sg_json_f64(sg_json_root(&doc), "seconds", &seconds);
+	sg_json_release(&doc);
+	if (rc < 0)
+		return rc == -SG_E_NOMEM ? rc : 0;
+	g->tokens = (uint64_t)tokens;
+	g->seconds = isfinite(seconds) && seconds > 0 ? seconds : 0;
+	return 0;
 }
 
 /* --- the whole ------------------------------------------------------------------- */

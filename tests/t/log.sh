@@ -20,7 +20,8 @@ t 'its numbers are those of the trailer' '
 	awk "BEGIN { printf \"%.4f -> %.4f\n\", $3, $4 }" >want && sg log -n 1 | grep -o "[0-9.]* -> [0-9.]*  " | sed "s/ *$//" >got && same want got
 '
 t '--stat: parameters, payload, gain for them' '
-	sg log --stat -n 1 >out && grep -qE "^     size +[0-9,]+ parameters, .* in [0-9]+ tensors; gain [-0-9.e+]+ a million parameters, [-0-9.e+]+ a MiB" out
+	sg log --stat -n 1 >out && grep -qE "^     size +[0-9,]+ parameters, .* in [0-9]+ tensors; gain [-0-9.e+]+ a million parameters, [-0-9.e+]+ a MiB" out &&
+	grep -qE "^     training +[0-9,]+ tokens, .*; gain [-0-9.e+]+ a million tokens, [-0-9.e+]+ an hour" out && sg log -n 1 >out && ! grep -q "^     training" out
 '
 t '-n counts, and asks for at least one' '
 	is "$(sg log --oneline -n 3 | wc -l)" 3 && fails_with 129 sg log -n 0
@@ -60,6 +61,9 @@ import json
 s = json.load(open(\"out\"))[0]
 m = s[\"metrics\"][0]
 assert abs(m[\"parent\"] - m[\"candidate\"] - m[\"gain\"]) < 1e-12 and m[\"gain_lower\"] <= m[\"gain\"] <= m[\"gain_upper\"]
+for k, n in ((\"second\", \"seconds\"), (\"token\", \"tokens\"), (\"byte\", \"payload\")):
+    assert abs(s[\"gain_per_\" + k] * s[n] - m[\"gain\"]) < 1e-9, (k, s)
+assert abs(s[\"tokens_per_second\"] * s[\"seconds\"] - s[\"tokens\"]) < 1e-3
 assert s[\"gain_per_parameter\"] == m[\"gain\"] / s[\"parameters\"] and s[\"payload\"] == 4 * s[\"parameters\"]"
 '
 else

@@ -40,6 +40,14 @@ if have python3; then
 t '--json of both' '
 	sg show first --json >out && is "$(json kind <out)" graft && is "$(json where <out)" past && is "$(json training recipe steps <out)" 12 &&
 	is "$(json judged 0 accepted <out)" true && is "$(json judged 0 gates 0 docs <out)" 210 && is "$(json tensors 0 dtype <out)" F32 &&
+	python3 -c "
+import json
+v = json.load(open(\"out\"))
+a, t, g = v[\"accounting\"], v[\"training\"], v[\"judged\"][0][\"gates\"][0]
+assert a[\"set\"] == g[\"set\"] and a[\"gain\"] == -g[\"mean\"] and a[\"gain_lower\"] == -g[\"upper\"], a
+assert a[\"parameters\"] == v[\"parameters\"] and a[\"payload\"] == v[\"payload\"] and a[\"tokens\"] == t[\"tokens\"] and a[\"seconds\"] == t[\"seconds\"], a
+for k, n in ((\"parameter\", \"parameters\"), (\"byte\", \"payload\"), (\"second\", \"seconds\"), (\"token\", \"tokens\")):
+    assert abs(a[\"gain_per_\" + k] * a[n] - a[\"gain\"]) < 1e-9, (k, a)" &&
 	sg show HEAD --json >out && is "$(json kind <out)" commit && is "$(json step op <out)" revert && is "$(json changes grafts 0 side <out)" a
 '
 else
