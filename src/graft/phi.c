@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "graft/basis.h"
 #include "graft/linalg.h"
+#include "graft/places.h"
 #include <math.h>
 
 static size_t hyper_size(const struct sg_graft *g, const char *key)
@@ -43,6 +44,7 @@ static int read_words(struct sg_phi_shape *s, const struct sg_graft *g)
 {
 	static const char *const basis[] = { "svd", "random", "activation", "gradient", "actgrad", NULL };
 	static const char *const bases[] = { "frozen", "trained", NULL }, *const init[] = { "zero", "ls", NULL };
+	static const char *const score[] = { "gradient", "magnitude", NULL };
 	size_t k = 0;
 
 	SG_TRY(word(&k, g, "basis", basis, "svd, random, activation, gradient or actgrad"));
@@ -51,6 +53,8 @@ static int read_words(struct sg_phi_shape *s, const struct sg_graft *g)
 	s->bases = k;
 	SG_TRY(word(&k, g, "init", init, "zero or ls"));
 	s->fits = k;
+	SG_TRY(word(&k, g, "score", score, "gradient or magnitude"));
+	s->by_gradient = !k;
 	return 0;
 }
 
@@ -59,7 +63,8 @@ static int read_shape(struct sg_phi_shape *s, const struct sg_graft *g)
 {
 	size_t stages = hyper_size(g, "stages");
 
-	*s = (struct sg_phi_shape){ .r = hyper_size(g, "rank"), .scale = (float)sg_graft_num(g, "scale") };
+	*s = (struct sg_phi_shape){ .r = hyper_size(g, "rank"), .scale = (float)sg_graft_num(g, "scale"),
+				     .residual = hyper_size(g, "residual") };
 	if (!s->r)
 		return sg_fail(SG_E_REFUSED, "phi: rank must be at least 1");
 	if (!stages || stages > SG_PHI_STAGES)
@@ -108,6 +113,12 @@ static int check(const struct sg_part *p, const struct sg_phi_shape *s)
 			       s->n > 1 ? " of all stages" : "", p->site, most);
 	if (!isfinite(s->scale) || (s->fits && s->scale == 0))
 		return sg_fail(SG_E_REFUSED, "phi: scale must not be 0 where init=ls");
+	if (sg_graft_int(p->g, "residual") < 0 || s->residual > p->at.in * p->at.out ||
+	    SG_MAX(p->at.in, p->at.out) > SG_PLACES_SIDE)
+		return sg_fail(SG_E_REFUSED, "phi: residual %lld does not fit '%s' (0 to %zu)",
+			       (long long)sg_graft_int(p->g, "residual"), p->site, p->at.in * p->at.out);
+	if (s->residual && !s->by_gradient && p->at.kind == SG_SITE_HIDDEN)
+		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight to take places from; try score=gradient", p->site);
 	if (sg_graft_int(p->g, "calib") < 1 || sg_graft_int(p->g, "calib") > INT32_MAX)
 		return sg_fail(SG_E_REFUSED, "phi: calib must be from 1 to %d tokens", INT32_MAX);
 	return 0;
@@ -156,34 +167,20 @@ static int declare(struct sg_part *p, const struct sg_model *m)
 	SG_TRY(check(p, &s));
 	for (size_t i = 0; i < s.n; i++)
 		SG_TRY(declare_stage(p, &s, i));
+	if (s.residual) {
+		SG_TRY(sg_part_tensor(p, SG_PHI_AT, "R.at", 2, s.residual, true));
+		SG_TRY(sg_part_tensor(p, SG_PHI_VALUE, "R", 0, s.residual, false));
+	}
 	return check_cap(p);
 }
 
 /* --- start -------------------------------------------------------------------- */
 
-/* The weight that the basis describes, in host memory. */
-static int host_weight(struct sg_mat *out, void **own, const struct sg_part *p)
-{
-	const struct sg_mat *w = &p->at.lin->w;
-	size_t bytes = sg_mat_bytes(w);
-
-	if (!w->data)
-		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight of its own to take a basis from", p->site);
-	SG_TRY((*own = sg_calloc(bytes, 1)) ? 0 : -SG_E_NOMEM);
-	*out = (struct sg_mat){ .data = *own, .dtype = w->dtype, .rows = w->rows, .cols = w->cols };
-	if (w->ld || w->pair) {		/* a view of host memory */
-		sg_mat_pack(*own, w);
-		return 0;
-	}
-	return p->g->dev->be->get(p->g->dev, *own, w->data, bytes);
-}
-
 static int make_basis(struct sg_part *p, const struct sg_phi_shape *s, uint64_t seed)
 {
 	size_t r = s->r * s->n;
 	float *u = NULL, *v = NULL;
-	void *own = NULL;
-	struct sg_mat w;
+	float *w = NULL;
 	int rc = SG_NEW(u, p->at.out * r);
 
 	if (rc >= 0)
@@ -191,15 +188,16 @@ static int make_basis(struct sg_part *p, const struct sg_phi_shape *s, uint64_t 
 	if (rc >= 0 && s->basis == SG_PHI_RANDOM) {
 		rc = sg_basis_random(u, v, p->at.out, p->at.in, r, seed, sg_phi_stream(p));
 	} else if (rc >= 0) {
-		rc = host_weight(&w, &own, p);
+		rc = sg_part_weight(&w, p);
 		if (rc >= 0)
-			rc = sg_basis_svd(u, v, &w, r, seed, sg_phi_stream(p));
+			rc = sg_basis_svd(u, v, &(struct sg_mat){ .data = w, .dtype = SG_F32, .rows = p->at.out,
+								  .cols = p->at.in }, r, seed, sg_phi_stream(p));
 	}
 	if (rc >= 0)
 		rc = sg_phi_put_bases(p, s, u, v);
 	free(u);
 	free(v);
-	free(own);
+	free(w);
 	return rc;
 }
 
@@ -276,17 +274,23 @@ static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 		SG_TRY(make_basis(p, &s, seed));
 	for (size_t i = 0; i < s.n; i++)
 		SG_TRY(start_form(p, &s, i, seed));
-	return 0;
+	return s.residual ? sg_phi_start_residual(p, &s) : 0;
 }
 
 /* --- running ------------------------------------------------------------------- */
 
-/* B x, Phi B x and their gradients for each stage; the state, which is changed in place */
+/* At a hidden site the state is changed in place: is what it was wanted later? */
+static bool keeps_input(const struct sg_part *p, const struct sg_phi_shape *s)
+{
+	return p->at.kind == SG_SITE_HIDDEN && (s->bases || s->residual);
+}
+
+/* B x, Phi B x and their gradients for each stage; the state before, and its gradient */
 static size_t scratch(const struct sg_part *p)
 {
 	struct sg_phi_shape s = sg_phi_shape(p);
 
-	return 4 * s.r * s.n + (p->at.kind == SG_SITE_HIDDEN && s.bases ? p->at.in : 0);
+	return 4 * s.r * s.n + (keeps_input(p, &s) ? 2 * p->at.in : 0);
 }
 
 /* Dense matrices of a form that is not. */
@@ -390,8 +394,11 @@ static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_
 	struct sg_part *p = ctx;
 	struct sg_phi_shape s = sg_phi_shape(p);
 
-	if (keep && p->at.kind == SG_SITE_HIDDEN && s.bases)
+	(void)keep;
+	if (keeps_input(p, &s)) {
 		SG_TRY(SG_CALL(dev, copy, kept_input(p, &s), x, N * p->at.in));
+		x = kept_input(p, &s);
+	}
 	for (size_t i = 0; i < s.n; i++) {
 		struct sg_phi_stage g = sg_phi_stage(p, &s, i);
 		struct sg_mat b = sg_part_mat(p, g.at + SG_PHI_B);
@@ -400,7 +407,7 @@ static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_
 	}
 	for (size_t i = 0; i < s.n; i++)
 		SG_TRY(stage_fwd(p, &s, i, y, N));
-	return 0;
+	return s.residual ? sg_phi_residual_fwd(p, y, x, N) : 0;
 }
 
 /* Own gradients, and that of B x if it is wanted. */
@@ -433,8 +440,13 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 	struct sg_part *p = ctx;
 	struct sg_phi_shape s = sg_phi_shape(p);
 
-	if (p->at.kind == SG_SITE_HIDDEN)
-		x = kept_input(p, &s);
+	if (keeps_input(p, &s)) {
+		float *kept = kept_input(p, &s), *dkept = kept + p->g->cap * p->at.in;
+
+		SG_TRY(SG_CALL(dev, copy, dkept, dy, N * p->at.in));
+		x = kept;
+		dy = dkept;
+	}
 	for (size_t i = 0; i < s.n; i++)
 		SG_TRY(stage_bwd(p, &s, i, dy, x, N, dx));
 	for (size_t i = 0; dx && i < s.n; i++) {
@@ -443,12 +455,13 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 
 		SG_TRY(SG_CALL(dev, linear_dx, dx, g.dt, &b, N, g.r, g.in, true));
 	}
-	return 0;
+	return s.residual ? sg_phi_residual_bwd(p, dx, dy, x, N) : 0;
 }
 
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
+	SG_TRY(sg_phi_check_residual(p));
 	p->hook.fwd = fwd;
 	p->hook.bwd = bwd;
 	sg_hook_add(p->at.kind == SG_SITE_HIDDEN ? &p->at.block->out : &p->at.lin->hooks, &p->hook);
@@ -509,7 +522,7 @@ static int delta(struct sg_part *p, float *dw)
 		free(b);
 		free(aphi);
 	}
-	return rc;
+	return rc >= 0 && s.residual ? sg_phi_residual_delta(p, dw) : rc;
 }
 
 /* Columns at.. of left [out,all] = s a phi, in f64, rounded once. */
@@ -525,7 +538,8 @@ static void left_of(float *left, const float *a, const float *phi, double s, siz
 		}
 }
 
-static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
+/* Of the sum of A Phi B, without the residual. */
+static int plain_factors(struct sg_part *p, float **left, float **right, size_t *rank)
 {
 	struct sg_phi_shape s = sg_phi_shape(p);
 	size_t all = s.r * s.n;
@@ -547,6 +561,14 @@ static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
 		free(b);
 	}
 	return rc;
+}
+
+static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
+{
+	struct sg_phi_shape s = sg_phi_shape(p);
+
+	SG_TRY(plain_factors(p, left, right, rank));
+	return s.residual ? sg_phi_residual_factors(p, left, right, rank) : 0;
 }
 
 /* --- the rank that is really there ------------------------------------------------ */
@@ -586,7 +608,7 @@ static int effective_rank(size_t *out, struct sg_part *p)
 	float *left = NULL, *right = NULL, *turned = NULL;
 	double *l = NULL, *r = NULL, *core = NULL, *sigma = NULL;
 	size_t n = 0;
-	int rc = factors(p, &left, &right, &n);
+	int rc = plain_factors(p, &left, &right, &n);
 
 	if (rc >= 0)
 		rc = SG_NEW(turned, n * p->at.in);
@@ -668,6 +690,8 @@ static const struct sg_hyper hyper[] = {
 	{ "stages", "1", "how many A Phi B are summed, each on bases of its own; levels of codebook" },
 	{ "basis", "svd", "where A and B come from: svd (singular vectors of the weight), random, activation, gradient, "
 	  "actgrad (of training data)" },
+	{ "residual", "0", "numbers of each site's map that move besides, chosen once" },
+	{ "score", "gradient", "which: gradient (its largest, on training data) or magnitude (the largest of the weight)" },
 	{ "init", "zero", "how Phi starts: zero, or ls (least squares against a step along the gradient)" },
 	{ "eta", "0.1", "length of that step" },
 	{ "calib", "4096", "tokens of training data that bases and ls are taken from, rounded up to whole steps" },
@@ -686,6 +710,7 @@ static const char *const variants[] = {
 	"sites=layers.*.out basis=random bases=trained cap=100000 phi=diagonal stages=2",
 	"basis=activation stages=2 sites=layers.*.attn.*",
 	"basis=gradient rank=2", "basis=actgrad phi=upper sites=layers.*.attn.*", "sites=layers.*.out basis=activation",
+	"residual=5", "residual=7 score=magnitude rank=2 stages=2 scale=2", "residual=5 basis=activation sites=layers.*.out",
 	"sites=layers.*.out basis=gradient", "sites=layers.*.out basis=actgrad stages=2", NULL
 };
 

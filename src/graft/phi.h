@@ -5,10 +5,12 @@
 #include "graft/phiform.h"
 SG_C_BEGIN
 /* Shared by the files of the type phi: graft/phi.c (what it computes), graft/phidata.c
- * (what it takes from data before it starts). */
+ * (what it takes from data before it starts), graft/phires.c (the sparse residual). */
 
 /* Tensors of a stage: the bases, the form's. */
-enum { SG_PHI_A, SG_PHI_B, SG_PHI_FORM, SG_PHI_STAGE = SG_PHI_FORM + SG_PHI_TENSORS, SG_PHI_STAGES = 8 };
+enum { SG_PHI_A, SG_PHI_B, SG_PHI_FORM, SG_PHI_STAGE = SG_PHI_FORM + SG_PHI_TENSORS, SG_PHI_STAGES = 8,
+	/* ... and of the part: places of the residual, its values. */
+	SG_PHI_AT = SG_PHI_STAGE * SG_PHI_STAGES, SG_PHI_VALUE };
 
 enum sg_phi_basis { SG_PHI_SVD, SG_PHI_RANDOM, SG_PHI_ACTIVATION, SG_PHI_GRADIENT, SG_PHI_ACTGRAD };
 
@@ -27,6 +29,8 @@ struct sg_phi_shape {
 	bool bases;			/* these train */
 	bool fits;			/* Phi starts as a least-squares solution */
 	float scale;
+	size_t residual;		/* numbers of it */
+	bool by_gradient;		/* how they are chosen */
 };
 
 /* Of an attached part, whose settings were checked. */
@@ -42,6 +46,19 @@ int sg_phi_put_bases(struct sg_part *p, const struct sg_phi_shape *s, const floa
 int sg_phi_get_form(float **t, const struct sg_part *p, const struct sg_phiform *f, size_t stage);
 int sg_phi_put_form(struct sg_part *p, const struct sg_phiform *f, size_t stage, float *const *t);
 void sg_phi_free_form(float **t);
+
+/* The residual: a few numbers of the map besides, W += R; the factor `scale` is not theirs. */
+int sg_phi_start_residual(struct sg_part *p, const struct sg_phi_shape *s);
+/* Places of the largest |score| [out,in]. REFUSED: one is not finite. */
+int sg_phi_choose_residual(struct sg_part *p, float *score);
+int sg_phi_check_residual(const struct sg_part *p);
+/* x and dy are not y and dx. */
+int sg_phi_residual_fwd(struct sg_part *p, float *y, const float *x, size_t N);
+int sg_phi_residual_bwd(struct sg_part *p, float *dx, const float *dy, const float *x, size_t N);
+int sg_phi_residual_delta(struct sg_part *p, float *dw);
+/* Makes left and right wider by one for each row of the map that has a place, or for each
+ * column if these are fewer. */
+int sg_phi_residual_factors(struct sg_part *p, float **left, float **right, size_t *rank);
 
 /* Members of the type (graft/phidata.c). */
 size_t sg_phi_listen_bytes(const struct sg_part *p, unsigned round);

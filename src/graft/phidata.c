@@ -7,6 +7,9 @@
  * of A are the leading eigenvectors of the centred second moments of S, which are the right
  * singular vectors of centred S. At a hidden site there is one signal and A = B^T.
  *
+ * Also the gradient of the whole map, sum of g x^T over tokens, where places for a residual
+ * are chosen by it.
+ *
  * Round 1, init=ls. With x the input and g the gradient of a token's output, Phi minimises
  * sum |s A Phi B x + eta g|^2 over all tokens: the least squares of a step of length eta
  * against the gradient of the summed loss. As the columns of A are orthogonal over all
@@ -35,6 +38,7 @@ struct side {
 struct ear {
 	void *mem;
 	struct side in, out;
+	float *dw, *kept;		/* gradient of the map; the state before, [cap,in] */
 	size_t tokens;
 	struct sg_lsq *q;		/* of each stage */
 	float *x, *t;			/* host, [cap,r] */
@@ -44,6 +48,11 @@ struct ear {
 static bool hears_bases(const struct sg_phi_shape *s)
 {
 	return s->basis > SG_PHI_RANDOM;
+}
+
+static bool hears_places(const struct sg_phi_shape *s)
+{
+	return s->residual && s->by_gradient;
 }
 
 static bool hidden(const struct sg_part *p)
@@ -59,10 +68,14 @@ static size_t side_floats(size_t d, size_t cap)
 size_t sg_phi_listen_bytes(const struct sg_part *p, unsigned round)
 {
 	struct sg_phi_shape s = sg_phi_shape(p);
-	size_t cap = p->g->cap;
+	size_t cap = p->g->cap, n = 0;
 
-	if (round == 0 && hears_bases(&s))
-		return (side_floats(p->at.in, cap) + side_floats(hidden(p) ? 0 : p->at.out, cap)) * sizeof(float);
+	if (hears_bases(&s))
+		n += side_floats(p->at.in, cap) + (hidden(p) ? 0 : side_floats(p->at.out, cap));
+	if (hears_places(&s))
+		n += p->at.out * p->at.in + (hidden(p) ? cap * p->at.in : 0);
+	if (round == 0)
+		return n * sizeof(float);
 	if (round == 1 && s.fits)
 		return s.n * (s.r + SG_LSQ_ROWS) * 2 * s.r * sizeof(double) + 2 * cap * s.r * sizeof(float);
 	return 0;
@@ -85,6 +98,8 @@ static int hear_fwd(void *ctx, struct sg_device *dev, float *y, const float *x, 
 
 	if (!keep)
 		return 0;
+	if (e->kept)
+		SG_TRY(SG_CALL(dev, copy, e->kept, x, N * p->at.in));
 	if (e->in.act)
 		SG_TRY(SG_CALL(dev, copy, e->in.act, x, N * p->at.in));
 	return e->out.act ? SG_CALL(dev, copy, e->out.act, y, N * p->at.out) : 0;
@@ -111,6 +126,21 @@ static int add_signal(struct side *s, struct sg_device *dev, enum sg_phi_basis b
 	return SG_CALL(dev, linear_dw, s->cov, s->sum, v, v, N, s->d, s->d);
 }
 
+/* Both sides' signals. */
+static int add_signals(struct sg_part *p, struct ear *e, enum sg_phi_basis basis, const float *dy, size_t N)
+{
+	struct sg_device *dev = p->g->dev;
+
+	if (hidden(p)) {
+		SG_TRY(SG_CALL(dev, copy, e->in.grad, dy, N * p->at.in));
+		return add_signal(&e->in, dev, basis, N);
+	}
+	SG_TRY(SG_CALL(dev, copy, e->out.grad, dy, N * p->at.out));
+	SG_TRY(SG_CALL(dev, linear_dx, e->in.grad, dy, &p->at.lin->w, N, p->at.out, p->at.in, false));
+	SG_TRY(add_signal(&e->in, dev, basis, N));
+	return add_signal(&e->out, dev, basis, N);
+}
+
 static int hear_bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, const float *x, size_t N)
 {
 	struct sg_part *p = ctx;
@@ -118,33 +148,32 @@ static int hear_bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy
 	struct sg_phi_shape s = sg_phi_shape(p);
 
 	(void)dx;
-	(void)x;
 	e->tokens += N;
-	if (hidden(p)) {
-		SG_TRY(SG_CALL(dev, copy, e->in.grad, dy, N * p->at.in));
-		return add_signal(&e->in, dev, s.basis, N);
-	}
-	SG_TRY(SG_CALL(dev, copy, e->out.grad, dy, N * p->at.out));
-	if (p->at.lin->w.data)
-		SG_TRY(SG_CALL(dev, linear_dx, e->in.grad, dy, &p->at.lin->w, N, p->at.out, p->at.in, false));
-	SG_TRY(add_signal(&e->in, dev, s.basis, N));
-	return add_signal(&e->out, dev, s.basis, N);
+	if (hears_bases(&s))
+		SG_TRY(add_signals(p, e, s.basis, dy, N));
+	return e->dw ? SG_CALL(dev, linear_dw, e->dw, NULL, dy, e->kept ? e->kept : x, N, p->at.out, p->at.in) : 0;
 }
 
-static int open_bases(struct sg_part *p, struct ear *e)
+static int open_signals(struct sg_part *p, struct ear *e)
 {
+	struct sg_phi_shape s = sg_phi_shape(p);
 	struct sg_device *dev = p->g->dev;
-	size_t in = p->at.in, out = hidden(p) ? 0 : p->at.out, cap = p->g->cap;
-	size_t n = side_floats(in, cap) + side_floats(out, cap);
+	size_t bytes = sg_phi_listen_bytes(p, 0), cap = p->g->cap;
 	float *at;
 
-	if (!hidden(p) && !p->at.lin->w.data)
+	if (hears_bases(&s) && !hidden(p) && !p->at.lin->w.data)
 		return sg_fail(SG_E_REFUSED, "phi: '%s' has no weight of its own; try basis=random", p->site);
-	SG_TRY(dev->be->alloc(dev, &e->mem, n * sizeof(float)));
-	at = carve_side(&e->in, e->mem, in, cap);
-	if (out)
-		carve_side(&e->out, at, out, cap);
-	return SG_CALL(dev, zero, e->mem, n);
+	SG_TRY(dev->be->alloc(dev, &e->mem, bytes));
+	at = e->mem;
+	if (hears_bases(&s))
+		at = carve_side(&e->in, at, p->at.in, cap);
+	if (hears_bases(&s) && !hidden(p))
+		at = carve_side(&e->out, at, p->at.out, cap);
+	if (hears_places(&s))
+		e->dw = at;
+	if (hears_places(&s) && hidden(p))
+		e->kept = at + p->at.out * p->at.in;
+	return SG_CALL(dev, zero, e->mem, bytes / sizeof(float));
 }
 
 /* --- bases from what was heard ------------------------------------------------------ */
@@ -205,6 +234,20 @@ static int make_bases(struct sg_part *p, const struct ear *e)
 	free(u);
 	free(v);
 	free(rows);
+	return rc;
+}
+
+static int make_places(struct sg_part *p, const struct ear *e)
+{
+	size_t n = p->at.out * p->at.in;
+	float *dw;
+	int rc;
+
+	SG_TRY(SG_NEW(dw, n));
+	rc = p->g->dev->be->get(p->g->dev, dw, e->dw, n * sizeof(*dw));
+	if (rc >= 0)
+		rc = sg_phi_choose_residual(p, dw);
+	free(dw);
 	return rc;
 }
 
@@ -292,7 +335,7 @@ int sg_phi_listen(struct sg_part *p, unsigned round)
 	SG_TRY(SG_NEW(e, 1));
 	p->own = e;
 	e->keep = p->hook;
-	SG_TRY(round ? open_fit(p, e) : open_bases(p, e));
+	SG_TRY(round ? open_fit(p, e) : open_signals(p, e));
 	p->hook.fwd = round ? fit_fwd : hear_fwd;
 	p->hook.bwd = round ? fit_bwd : hear_bwd;
 	return 0;
@@ -308,8 +351,10 @@ int sg_phi_heard(struct sg_part *p, unsigned round, bool ok)
 		return 0;
 	p->hook.fwd = e->keep.fwd;
 	p->hook.bwd = e->keep.bwd;
-	if (ok && !round)
+	if (ok && !round && hears_bases(&s))
 		rc = make_bases(p, e);
+	if (ok && !round && rc >= 0 && e->dw)
+		rc = make_places(p, e);
 	for (size_t i = 0; ok && round && rc >= 0 && i < s.n; i++)
 		rc = fit_stage(p, &s, &e->q[i], i);
 	for (size_t i = 0; e->q && i < s.n; i++)

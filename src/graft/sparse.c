@@ -8,11 +8,10 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
+#include "graft/places.h"
 #include <math.h>
 
 enum { AT, VALUE };
-
-#define SIDE_MAX ((size_t)1 << 24)	/* whole numbers that a float holds */
 
 static size_t count_of(const struct sg_graft *g)
 {
@@ -28,64 +27,12 @@ static int declare(struct sg_part *p, const struct sg_model *m)
 	if (n < 1 || (size_t)n > p->at.out * p->at.in)
 		return sg_fail(SG_E_REFUSED, "sparse: count %lld does not fit '%s' (1 to %zu)", (long long)n, p->site,
 			       p->at.out * p->at.in);
-	if (p->at.out > SIDE_MAX || p->at.in > SIDE_MAX)
-		return sg_fail(SG_E_REFUSED, "sparse: '%s' is too large, at most %zu on a side", p->site, SIDE_MAX);
+	if (p->at.out > SG_PLACES_SIDE || p->at.in > SG_PLACES_SIDE)
+		return sg_fail(SG_E_REFUSED, "sparse: '%s' is too large, at most %zu on a side", p->site, SG_PLACES_SIDE);
 	if (strcmp(score, "magnitude") && strcmp(score, "random"))
 		return sg_fail(SG_E_USAGE, "sparse: score must be magnitude or random, not '%.100s'", score);
 	SG_TRY(sg_part_tensor(p, AT, "at", 2, (size_t)n, true));
 	return sg_part_tensor(p, VALUE, "value", 0, (size_t)n, false);
-}
-
-/* A place and what it is worth. */
-struct place { float score; size_t at; };
-
-/* Is a kept rather than b? A total order, so that there is one answer. */
-static bool better(const struct place *a, const struct place *b)
-{
-	return a->score > b->score || (a->score == b->score && a->at < b->at);
-}
-
-/* Heap of the n best so far, the worst of them on top. */
-static void sift(struct place *h, size_t n, size_t i)
-{
-	for (;;) {
-		struct place t = h[i];
-		size_t low = i;
-
-		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < n; c++)
-			if (better(&h[low], &h[c]))
-				low = c;
-		if (low == i)
-			return;
-		h[i] = h[low];
-		h[low] = t;
-		i = low;
-	}
-}
-
-static int by_place(const void *a, const void *b)
-{
-	size_t x = ((const struct place *)a)->at, y = ((const struct place *)b)->at;
-
-	return (x > y) - (x < y);
-}
-
-/* The n best places among all, in order. */
-static void choose(struct place *best, const float *score, size_t n, size_t all)
-{
-	for (size_t i = 0; i < n; i++)
-		best[i] = (struct place){ score[i], i };
-	for (size_t i = n; i-- > 0; )
-		sift(best, n, i);
-	for (size_t i = n; i < all; i++) {
-		struct place p = { score[i], i };
-
-		if (better(&p, &best[0])) {
-			best[0] = p;
-			sift(best, n, 0);
-		}
-	}
-	qsort(best, n, sizeof(*best), by_place);
 }
 
 static int scores(float **out, struct sg_part *p, uint64_t seed)
@@ -107,26 +54,18 @@ static int scores(float **out, struct sg_part *p, uint64_t seed)
 
 static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 {
-	size_t n = count_of(p->g), in = p->at.in;
-	struct place *best = NULL;
+	size_t n = count_of(p->g);
 	float *score = NULL, *at = NULL;
 	int rc = scores(&score, p, seed);
 
 	(void)m;
 	if (rc >= 0)
-		rc = SG_NEW(best, n);
-	if (rc >= 0)
 		rc = SG_NEW(at, 2 * n);
 	if (rc >= 0)
-		choose(best, score, n, p->at.out * in);
-	for (size_t i = 0; rc >= 0 && i < n; i++) {
-		at[i] = (float)(best[i].at / in);
-		at[n + i] = (float)(best[i].at % in);
-	}
+		rc = sg_places_choose(at, n, score, p->at.out, p->at.in);
 	if (rc >= 0)
 		rc = sg_part_put(p, AT, at);
 	free(score);
-	free(best);
 	free(at);
 	return rc;
 }
@@ -151,26 +90,6 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 	return SG_CALL(dev, coo_dx, dx, dy, sg_part_data(p, AT), sg_part_data(p, VALUE), N, p->at.out, p->at.in, n);
 }
 
-/* Places may come from anywhere: whole numbers inside the map, in order, each once. */
-static int check_places(const struct sg_part *p, const float *at)
-{
-	size_t n = p->t[VALUE]->n, last = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		float r = at[i], c = at[n + i];
-		size_t k;
-
-		if (!(r >= 0) || !(c >= 0) || !(r < (float)p->at.out) || !(c < (float)p->at.in) || r != truncf(r) ||
-		    c != truncf(c))
-			return sg_fail(SG_E_CORRUPT, "sparse: '%s' has a place that is not in the map", p->site);
-		k = (size_t)r * p->at.in + (size_t)c;
-		if (i && k <= last)
-			return sg_fail(SG_E_CORRUPT, "sparse: the places of '%s' are out of order", p->site);
-		last = k;
-	}
-	return 0;
-}
-
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	float *at;
@@ -178,7 +97,7 @@ static int attach(struct sg_part *p, struct sg_model *m)
 
 	(void)m;
 	SG_TRY(sg_graft_tensor(&at, p->g, p->t[AT]));
-	rc = check_places(p, at);
+	rc = sg_places_check(at, p->t[VALUE]->n, p->at.out, p->at.in, p->site);
 	free(at);
 	SG_TRY(rc);
 	p->hook.fwd = fwd;

@@ -368,6 +368,79 @@ TEST(data_that_says_nothing_is_refused)
 	lab_close(&l);
 }
 
+/* sum of g x^T over tokens */
+static void map_gradient(double *g, const struct lab *l)
+{
+	size_t in = l->c.at.in, out = l->c.at.out;
+
+	memset(g, 0, in * out * sizeof(*g));
+	for (size_t i = 0; i < ROWS; i++)
+		for (size_t k = 0; k < out * in; k++)
+			g[k] += (double)l->c.dy[i * out + k / in] * (double)l->c.x[i * in + k % in];
+}
+
+TEST(the_residual_stands_where_the_gradient_is_largest_and_nothing_else_moves)
+{
+	static const char *const sites[] = { "layers.0.mlp.up", "layers.1.out" };
+	enum { K = 9 };
+
+	for (size_t q = 0; q < SG_LEN(sites); q++) {
+		double g[WIDE * WIDE], least = INFINITY;
+		float *left = NULL, *right = NULL, values[K];
+		size_t rank = 0, larger = 0, moved = 0, n;
+		struct lab l;
+
+		PASS(lab_open(&l, sites[q], "rank=2 basis=random residual=9"));
+		struct sg_part *p = &l.g->part[0];
+		const float *at = sg_part_data(p, SG_PHI_AT);
+
+		n = p->at.in * p->at.out;
+		map_gradient(g, &l);
+		for (size_t i = 0; i < K; i++)
+			least = SG_MIN(least, fabs(g[(size_t)at[i] * p->at.in + (size_t)at[K + i]]));
+		for (size_t i = 0; i < n; i++)
+			larger += fabs(g[i]) > least * (1 + 1e-5);
+		CHECK(larger < K);
+		for (size_t i = 0; i < K; i++)
+			values[i] = (float)i - 20;
+		PASS(sg_part_put(p, SG_PHI_VALUE, values));
+		if (p->at.kind == SG_SITE_LINEAR) {
+			float *dw;
+
+			PASS(SG_NEW(dw, n));
+			PASS(l.g->type->delta(p, dw));
+			for (size_t i = 0; i < n; i++)
+				moved += dw[i] != 0;
+			CHECK(moved == K);
+			for (size_t i = 0; i < K; i++)
+				CHECK(dw[(size_t)at[i] * p->at.in + (size_t)at[K + i]] == values[i]);
+			free(dw);
+		}
+		PASS(l.g->type->factors(p, &left, &right, &rank));
+		CHECK(rank > 2 && rank <= 2 + K);
+		free(left);
+		free(right);
+		lab_close(&l);
+	}
+}
+
+TEST(places_that_are_none_are_refused)
+{
+	static const float bad[] = { -1, 0.5f, 20, NAN };
+	struct lab l;
+
+	PASS(lab_open(&l, "layers.0.mlp.up", "rank=2 residual=4 score=magnitude"));
+	for (size_t i = 0; i < SG_LEN(bad); i++) {
+		float *at = sg_part_data(&l.g->part[0], SG_PHI_AT), old = at[3];
+
+		at[3] = bad[i];
+		FAILS(CORRUPT, sg_phi_check_residual(&l.g->part[0]));
+		at[3] = old;
+		PASS(sg_phi_check_residual(&l.g->part[0]));
+	}
+	lab_close(&l);
+}
+
 /* Share of the centred input's energy that lies in r directions v (element i of direction k at
  * i * row + k * col, times 1 / gain). */
 static double share(const struct lab *l, const float *v, size_t row, size_t col, double gain)
