@@ -63,11 +63,11 @@ t 'an approval keeps no weights alive that a rejected graft gave up' '
 	g cat-file -e $ref:approval.sig && g fsck --strict
 '
 t 'without memory it is that which is said, not that a signature is bad' '
-	sg init --width 32 -q mem && cd mem && as ann policy set signer.ann@example.com.key "$(pub ann)" && n=1 && while [ $n -lt 300 ]; do
-		SG_FAIL_ALLOC=$n "$SG" policy set gate.quality.min-docs $((300 + n)) "--sign=$HOME/ann" 2>err
+	sg init --width 32 -q mem && cd mem && as ann policy set signer.ann@example.com.key "$(pub ann)" && at=1 && while [ $at -lt 300 ]; do
+		SG_FAIL_ALLOC=$at "$SG" policy set gate.quality.min-docs $((300 + at)) "--sign=$HOME/ann" 2>err
 		rc=$?
-		[ $rc = 0 ] || { [ $rc = 128 ] && grep -q "cannot allocate\|out of memory\|emory" err; } || { echo "allocation $n: $rc"; cat err; return 1; }
-		n=$((n + 7))
+		[ $rc = 0 ] || { [ $rc = 128 ] && grep -q "cannot allocate\|out of memory\|emory" err; } || { echo "allocation $at: $rc"; cat err; return 1; }
+		at=$((at + 7))
 	done; g fsck --strict && sg verify -q; rc=$?; cd ..; return $rc
 '
 done_
