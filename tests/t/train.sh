@@ -93,6 +93,14 @@ t 'phi from data: the same bits however it is cut' '
 	git_ update-ref -d refs/sg/cand/$id && sg train $run --threads 3 --micro 100 >out && grep -q "^candidate $id" out &&
 	sg show $id >out && grep -q "effective_rank" out
 '
+t 'sparse by the gradient: chosen once, stored, the same bits however it is cut' '
+	for s in gradient weightgrad; do
+		run="--type sparse --set score=$s --set count=60 --set calib=200 --sites *.mlp.*,*.attn.* $fast" &&
+		sg train $run --threads 1 --micro 32 >out && id=$(sed -n "s/^candidate \([0-9a-f]*\).*/\1/p" out) && git_ show refs/sg/cand/$id:grafts/$id/graft.json >$s.json &&
+		git_ update-ref -d refs/sg/cand/$id && sg train $run --threads 3 --micro 100 >out && grep -q "^candidate $id" out &&
+		sg train $run --seed 2 >out && ! grep -q "^candidate $id" out || return 1
+	done && ! cmp -s gradient.json weightgrad.json && fails_with 1 sg train --type sparse --set score=weightgrad --sites head --set count=3 $fast 2>err && is "$(grep -c . err)" 1
+'
 t '--list-types' '
 	sg train --list-types >out && for i in lora phi block layer ia3 dora sparse full head wide tt; do grep -q "^$i: " out || return 1; done &&
 	grep -q "^  rank=8 " out

@@ -200,7 +200,12 @@ static int gradient_error(double *worst, struct rig *r, float h)
 		SG_TRY(tensor_error(&wide, &pass, r, &r->g->params.t[i], 4 * h));
 		if (wide > 5e-3)
 			SG_TRY(tensor_error(&narrow, &pass, r, &r->g->params.t[i], h));
-		*worst = SG_MAX(*worst, wide > 5e-3 ? SG_MIN(wide, narrow) : wide);
+		wide = wide > 5e-3 ? SG_MIN(wide, narrow) : wide;
+		if (wide > 5e-2) {	/* a kink that lies between the points of both */
+			SG_TRY(tensor_error(&narrow, &pass, r, &r->g->params.t[i], h / 8));
+			wide = SG_MIN(wide, narrow);
+		}
+		*worst = SG_MAX(*worst, wide);
 	}
 	sg_pass_release(&pass);
 	return 0;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/error.h"
 #include "kernels/kernels.h"
+#include "train/calib.h"
 #include <math.h>
 
 static int on(struct rig *r, const char *arch)
@@ -226,6 +227,67 @@ TEST(sparse_refuses_places_that_are_none)
 		rig_release(&r);
 		rig_release(&s);
 	}
+}
+
+/* b once. */
+static int once(struct sg_batch **out, void *arg, size_t i)
+{
+	*out = i ? NULL : arg;
+	return 0;
+}
+
+/* The places that data chooses are those of the largest |G| or |W G|, G being what a free
+ * matrix at the site has as its gradient; with the same bits however parts are grouped. */
+TEST(sparse_from_data_takes_the_places_of_the_largest_gradient)
+{
+	static const char *const hyper[] = { "count=40 score=gradient", "count=40 score=weightgrad" };
+	float loss[RIG_ROWS], was[RIG_ROWS];
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t bytes = 1; bytes <= SG_CALIB_BYTES; bytes *= SG_CALIB_BYTES) {
+			struct sg_pass pass;
+			struct rig r, s;
+
+			PASS(on(&s, "llama-bias"));
+			PASS(rig_losses(was, &s));
+			PASS(rig_grow(&s, "full", "layers.*.mlp.up,layers.*.attn.q", "", true));
+			PASS(sg_pass_init(&pass, &s.m, RIG_ROWS, true));
+			PASS(sg_pass_train(&pass, &s.b, 1, loss));
+			sg_pass_release(&pass);
+			PASS(on(&r, "llama-bias"));
+			PASS(rig_grow(&r, "sparse", "layers.*.mlp.up,layers.*.attn.q", hyper[k], true));
+			PASS(sg_pass_init(&pass, &r.m, RIG_ROWS, true));
+			CHECK(sg_calib_wanted(r.g));
+			PASS(sg_calibrate(r.g, &pass, once, &r.b, bytes, NULL));
+			PASS(sg_pass_loss(&pass, &r.b, loss));
+			CHECK(!memcmp(loss, was, sizeof(loss)));
+			for (size_t i = 0; i < r.g->n; i++) {
+				struct sg_part *p = &r.g->part[i];
+				const float *g = sg_part_grad(&s.g->part[i], 0), *at = sg_part_data(p, 0);
+				size_t n = p->at.out * p->at.in;
+				unsigned char *in;
+				float *w, least = INFINITY, most = 0;
+
+				PASS(sg_part_weight(&w, p));
+				PASS(SG_NEW(in, n));
+				for (size_t j = 0; j < 40; j++)
+					in[(size_t)at[j] * p->at.in + (size_t)at[40 + j]]++;
+				for (size_t j = 0; j < n; j++) {
+					float v = fabsf(k ? w[j] * g[j] : g[j]);
+
+					CHECK(in[j] <= 1);
+					least = in[j] ? fminf(least, v) : least;
+					most = in[j] ? most : fmaxf(most, v);
+				}
+				CHECK(least >= most && most > 0);
+				free(in);
+				free(w);
+			}
+			CHECK(gradient(&r, 4e-3f) <= 1e-2);
+			sg_pass_release(&pass);
+			rig_release(&r);
+			rig_release(&s);
+		}
 }
 
 /* --- full and head ---------------------------------------------------------------- */
