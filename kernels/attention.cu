@@ -30,7 +30,7 @@ struct rows { const float *p; size_t step; };
 
 typedef float channels[WIDTH][SIDE];		/* [channel][own token] */
 typedef float pairs[SIDE][SIDE + 4];		/* [other token][own token] */
-struct tiles {
+struct __align__(16) tiles {	/* so that four neighbours are one load */
 	channels own, own2;
 	float other[SIDE][WIDTH + 1];		/* [other token][channel] */
 	pairs p, p2;
@@ -91,6 +91,48 @@ __device__ static void dots(float dot[GROUP], struct tiles *s, channels own, str
 	}
 }
 
+/* The sums of this thread: its own tokens, channels lane and lane + SIDE of the piece. */
+template <bool FULL>
+__device__ static void sums_of(float *out, size_t step, const struct tiles *s, const pairs p, size_t lo, size_t N,
+			       size_t left, bool first)
+{
+	float acc[WIDTH / SIDE][GROUP];
+
+	SG_UNROLL
+	for (int h = 0; h < WIDTH / SIDE; h++)
+		SG_UNROLL
+		for (int i = 0; i < GROUP; i++) {
+			size_t c = lane() + h * SIDE;
+
+			acc[h][i] = first || c >= left || lo + group() + i >= N ? 0 : out[i * step + c];
+		}
+	for (unsigned j = 0; j < SIDE; j++) {
+		unsigned ok = FULL ? 0 : s->ok[j] >> group();
+		float pair[GROUP];
+
+		SG_UNROLL
+		for (int i = 0; i < GROUP; i++)
+			pair[i] = p[j][group() + i];
+		SG_UNROLL
+		for (int h = 0; h < WIDTH / SIDE; h++) {
+			float x = s->other[j][lane() + h * SIDE];
+
+			SG_UNROLL
+			for (int i = 0; i < GROUP; i++) {
+				float v = sg_fmaf(pair[i], x, acc[h][i]);
+
+				acc[h][i] = FULL || ok >> i & 1 ? v : acc[h][i];
+			}
+		}
+	}
+	SG_UNROLL
+	for (int h = 0; h < WIDTH / SIDE; h++)
+		SG_UNROLL
+		for (int i = 0; i < GROUP; i++)
+			if (lane() + h * SIDE < left && lo + group() + i < N)
+				out[i * step + lane() + h * SIDE] = acc[h][i];
+}
+
 /* out[own token][c] = chain over the other tokens of pair * other[c], from 0 or on */
 template <bool FULL>
 __device__ static void gather_as(float *out, size_t step, struct tiles *s, const pairs p, struct rows other, size_t lo,
@@ -99,27 +141,7 @@ __device__ static void gather_as(float *out, size_t step, struct tiles *s, const
 	for (size_t c0 = 0; c0 < K; c0 += WIDTH) {
 		load_other(s, other, at, N, c0, K);
 		__syncthreads();
-		for (size_t c = lane(); c < WIDTH && c0 + c < K; c += SIDE) {
-			float *to = out + (lo + group()) * step + c0 + c, acc[GROUP];
-
-			SG_UNROLL
-			for (int i = 0; i < GROUP; i++)
-				acc[i] = first || lo + group() + i >= N ? 0 : to[i * step];
-			for (unsigned j = 0; j < SIDE; j++) {
-				float x = s->other[j][c];
-
-				SG_UNROLL
-				for (int i = 0; i < GROUP; i++) {
-					float v = sg_fmaf(p[j][group() + i], x, acc[i]);
-
-					acc[i] = FULL || s->ok[j] >> (group() + i) & 1 ? v : acc[i];
-				}
-			}
-			SG_UNROLL
-			for (int i = 0; i < GROUP; i++)
-				if (lo + group() + i < N)
-					to[i * step] = acc[i];
-		}
+		sums_of<FULL>(out + (lo + group()) * step + c0, step, s, p, lo, N, K - c0, first);
 		__syncthreads();
 	}
 }

@@ -80,6 +80,7 @@ extern const struct sg_backend SG_CPU_X(backend, SG_ISA);
 const struct sg_backend SG_CPU_X(backend, SG_ISA) = {
 	.ops = SG_OPS,
 	.name = "cpu",
+	.logits = (size_t)4 << 20,
 	.init = cpu_init,
 	.release = cpu_release,
 	.alloc = cpu_alloc,

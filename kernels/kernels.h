@@ -33,6 +33,7 @@ enum sg_act { SG_ACT_NONE, SG_ACT_SILU, SG_ACT_GELU, SG_ACT_GELU_TANH, SG_ACT_RE
 struct sg_backend {
 	const char *ops;	/* SG_OPS of its build: a library of another build is refused */
 	const char *name;
+	size_t logits;		/* floats of logits to hold at a time: what its cache likes, or fills it */
 	int  (*init)(struct sg_device *d);
 	void (*release)(struct sg_device *d);
 	/* 64-byte aligned, content undefined */

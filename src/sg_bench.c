@@ -141,6 +141,16 @@ static int largest(uint64_t *out, struct bench *b, uint64_t left)
 	return 0;
 }
 
+/* What was counted for the processor, as it is on another device. */
+static void elsewhere(struct sg_memory_info *p, struct bench *b, struct sg_device *there)
+{
+	size_t here = sg_pass_rows(&b->m, &b->dev, b->micro), rows = sg_pass_rows(&b->m, there, b->micro);
+
+	p->activations += (rows - here) * (b->m.desc.vocab + 1) * sizeof(float);
+	p->workspace = sg_memory_scratch(&b->m, there, b->micro, (size_t)b->o->seq);
+	p->total = p->weights + p->payload + p->gradients + p->optimiser + p->activations + p->workspace;
+}
+
 /* Counting is done on the processor; a GPU only says what it has. */
 int sg_estimate(struct sg_estimate *out, struct sg_repo *r, const struct sg_open_opts *o, const struct sg_bench_opts *opts,
 		const struct sg_progress *progress)
@@ -159,11 +169,8 @@ int sg_estimate(struct sg_estimate *out, struct sg_repo *r, const struct sg_open
 		rc = there.be->memory(&there, &used, &e.left);
 	if (rc >= 0)
 		rc = plan(&e.plan, &b, b.micro);
-	if (rc >= 0 && strncmp(there.be->name, "cpu", 3)) {
-		e.plan.total -= e.plan.workspace;
-		e.plan.workspace = sg_memory_scratch(&b.m, &there, b.micro, (size_t)opts->seq);
-		e.plan.total += e.plan.workspace;
-	}
+	if (rc >= 0 && strncmp(there.be->name, "cpu", 3))
+		elsewhere(&e.plan, &b, &there);
 	if (rc >= 0)
 		rc = largest(&e.fits, &b, e.left);
 	e.micro = b.micro;

@@ -143,15 +143,20 @@ static int check_room(const struct sg_pass *p)
 					      what, (double)p->bytes / (1 << 20), (double)left / (1 << 20));
 }
 
+size_t sg_pass_rows(const struct sg_model *m, const struct sg_device *d, size_t cap)
+{
+	size_t rows = d->be->logits / m->desc.vocab;
+
+	return SG_MIN(SG_MAX(rows, 16), SG_MIN(cap, 1024));
+}
+
 /* Everything but the memory. */
 static int measure(struct sg_pass *p, struct sg_model *m, size_t cap, bool train)
 {
-	enum { LOGITS = 4 << 20 };	/* floats of logits at a time: they stay in cache */
-	size_t rows = LOGITS / m->desc.vocab;
 	struct carve c = { 0 };
 
 	*p = (struct sg_pass){ .m = m, .cap = cap, .train = train };
-	p->rows = SG_MIN(SG_MAX(rows, 16), SG_MIN(cap, 1024));
+	p->rows = sg_pass_rows(m, m->dev, cap);
 	while (p->lowest < m->n && !block_trains(m->blocks[p->lowest]))
 		p->lowest++;
 	SG_TRY(SG_NEW(p->tape, m->n));

@@ -45,6 +45,8 @@ struct sg_pass {
 
 /* REFUSED, before it is allocated, when there is no room for weights and activations. */
 int sg_pass_init(struct sg_pass *p, struct sg_model *m, size_t cap, bool train);
+/* Rows of logits at a time on a device; no bit depends on it. */
+size_t sg_pass_rows(const struct sg_model *m, const struct sg_device *d, size_t cap);
 /* What init would take, in bytes. */
 int sg_pass_bytes(size_t *out, struct sg_model *m, size_t cap, bool train);
 void sg_pass_release(struct sg_pass *p);
