@@ -183,7 +183,7 @@ static size_t cuda_scratch(struct sg_device *d, size_t N, size_t T, size_t H, si
 	(void)K;
 	(void)E;
 	(void)D;
-	return SG_MAX((size_t)24 << 20, N * H * sizeof(float));
+	return SG_MAX(SG_PANEL, N * H) * sizeof(float);
 }
 
 int sg_cuda_room(struct sg_device *d, void **out, size_t bytes)

@@ -25,7 +25,11 @@ enum sg_cuda_bad { SG_BAD_NONE, SG_BAD_ID, SG_BAD_POSITION, SG_BAD_SEGMENT, SG_B
 struct sg_cuda_fault { int kind, value; unsigned long long at, limit; };
 
 #define SG_SLOTS 4		/* staging buffers of pinned memory */
-#define SG_SLOT  ((size_t)4 << 20)
+#ifndef SG_SLOT			/* the host is given small ones, so that tests cross their borders */
+# define SG_SLOT   ((size_t)4 << 20)	/* bytes of such a buffer */
+# define SG_PANEL  ((size_t)6 << 20)	/* floats of a widened panel of weights */
+# define SG_BLOCKS ((size_t)1 << 20)	/* blocks of a launch over elements; kernels stride */
+#endif
 
 struct sg_cuda {
 	int index, sms, arch;		/* arch: 90 for compute capability 9.0 */
@@ -66,12 +70,12 @@ int sg_cuda_check_mat(const struct sg_mat *w, size_t cols, const char *what);
 int sg_cuda_widen(struct sg_device *d, float *out, const struct sg_mat *w, size_t from, size_t n);
 
 #define SG_THREADS 256
-/* Blocks of SG_THREADS for n elements; kernels stride, so more than this many are of no use. */
+/* Blocks of SG_THREADS for n elements. */
 static inline unsigned sg_blocks(size_t n)
 {
 	size_t b = (n + SG_THREADS - 1) / SG_THREADS;
 
-	return (unsigned)SG_MIN(b, (size_t)1 << 20);
+	return (unsigned)SG_MIN(b, SG_BLOCKS);
 }
 
 #ifndef SG_RUN	/* else the host's */

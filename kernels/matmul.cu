@@ -167,9 +167,7 @@ static int run(struct sg_device *d, struct gemm g)
 /* Rows of a weight that make a panel, at least one. */
 static size_t panel_rows(size_t D)
 {
-	const size_t floats = (size_t)6 << 20;
-
-	return SG_MAX(floats / SG_MAX(D, 1), 1);
+	return SG_MAX(SG_PANEL / SG_MAX(D, 1), 1);
 }
 
 /* Rows lo .. of w, widened; *n of them: all when w is f32 already. */

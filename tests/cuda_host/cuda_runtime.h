@@ -18,6 +18,10 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#define SG_SLOT   ((size_t)4096)
+#define SG_PANEL  ((size_t)5000)
+#define SG_BLOCKS ((size_t)3)
+
 #define __global__
 #define __device__
 #define __host__
