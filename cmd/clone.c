@@ -1,6 +1,7 @@
 /* A registry made from another one. */
 #include "cmd/cmd.h"
 #include "cmd/print.h"
+#include "cmd/progress.h"
 #include "cmd/shared.h"
 #include "sg.h"
 #include <stdlib.h>
@@ -74,6 +75,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 	SG_TRY(sg_cmd_args(argc, 1, 2));
 	SG_TRY(no = sg_share_clone(&s, &dir, argv[0], argc > 1 ? argv[1] : NULL, candidates, use_links, &ctx->progress));
+	sg_progress_end();
 	rc = ctx->json ? print_json(&s, dir) : 0;
 	if (!ctx->json)
 		print(ctx, &s, dir);

@@ -1,5 +1,6 @@
 /* See what grew elsewhere. */
 #include "cmd/cmd.h"
+#include "cmd/progress.h"
 #include "cmd/shared.h"
 #include "sg.h"
 
@@ -18,6 +19,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 	SG_TRY(sg_cmd_args(argc, 0, 1));
 	rc = no = sg_share_fetch(&s, ctx->repo, argc ? argv[0] : NULL, candidates, prune, accept, &ctx->progress);
+	sg_progress_end();
 	if (rc >= 0 && ctx->json)
 		rc = sg_shared_json(&s);
 	else if (rc >= 0)

@@ -52,30 +52,57 @@ static size_t columns(void)
 	return !ioctl(STDERR_FILENO, TIOCGWINSZ, &w) && w.ws_col ? w.ws_col : 80;
 }
 
+/* Are the numbers bytes? *text is then what follows that word. */
+static bool in_bytes(const char **text)
+{
+	size_t n = strlen(SG_IN_BYTES);
+
+	if (!*text || strncmp(*text, SG_IN_BYTES, n) || ((*text)[n] && (*text)[n] != ','))
+		return false;
+	*text += n;
+	*text += strspn(*text, ", ");
+	return true;
+}
+
+static const char *amount(char *out, size_t n, uint64_t v, bool bytes)
+{
+	if (bytes || p.tty)
+		snprintf(out, n, "%s", bytes ? sg_print_bytes(v) : sg_print_count(v));
+	else
+		snprintf(out, n, "%llu", (unsigned long long)v);
+	return out;
+}
+
 static void draw(const char *what, uint64_t done, uint64_t total, const char *text, double t)
 {
-	char line[512], left[32] = "";
+	char line[512], left[32] = "", rate[32] = "", a[32], b[32];
 	size_t width = SG_MIN(columns() - 1, sizeof(line) - 1);
 	double spent = t - p.began;
+	bool bytes = in_bytes(&text);
 	int n;
 
 	if (total && done > p.first && done < total && spent > 2)
 		snprintf(left, sizeof(left), "  %s left",
 			 sg_print_span(spent * (double)(total - done) / (double)(done - p.first)));
+	if (bytes && done > p.first && spent > 0)
+		snprintf(rate, sizeof(rate), "  %s/s", sg_print_bytes((uint64_t)((double)(done - p.first) / spent)));
+	amount(a, sizeof(a), done, bytes);
+	amount(b, sizeof(b), total, bytes);
 	if (total && p.tty) {
 		char bar[25] = "                        ";
 
 		memset(bar, '#', (size_t)((double)SG_MIN(done, total) / (double)total * 24));
 		n = snprintf(line, sizeof(line), "%s [%s] %3.0f%% %s/%s", what, bar,
-			     (double)done / (double)total * 100, sg_print_count(done), sg_print_count(total));
+			     (double)done / (double)total * 100, a, b);
 	} else if (total) {
-		n = snprintf(line, sizeof(line), "%s: %3.0f%% (%llu/%llu)", what, (double)done / (double)total * 100,
-			     (unsigned long long)done, (unsigned long long)total);
+		n = snprintf(line, sizeof(line), "%s: %3.0f%% (%s/%s)", what, (double)done / (double)total * 100, a, b);
+	} else if (done) {
+		n = snprintf(line, sizeof(line), "%s: %s", what, a);
 	} else {
-		n = snprintf(line, sizeof(line), "%s: %llu", what, (unsigned long long)done);
+		n = snprintf(line, sizeof(line), "%s", what);
 	}
 	if (n > 0 && (size_t)n < sizeof(line))
-		snprintf(line + n, sizeof(line) - (size_t)n, "%s%s%s", text && *text ? "  " : "",
+		snprintf(line + n, sizeof(line) - (size_t)n, "%s%s%s%s", rate, text && *text ? "  " : "",
 			 text ? sg_print_safe(text) : "", left);
 	if (p.tty)
 		fprintf(stderr, "\r%.*s\033[K", (int)width, line);

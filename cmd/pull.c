@@ -1,5 +1,6 @@
 /* Fetch, and move the current branch forward. */
 #include "cmd/cmd.h"
+#include "cmd/progress.h"
 #include "cmd/shared.h"
 #include "sg.h"
 
@@ -10,6 +11,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 	SG_TRY(sg_cmd_args(argc, 0, 2));
 	rc = no = sg_share_pull(&s, ctx->repo, argc ? argv[0] : NULL, argc > 1 ? argv[1] : NULL, &ctx->progress);
+	sg_progress_end();
 	if (rc >= 0 && ctx->json)
 		rc = sg_shared_json(&s);
 	else if (rc >= 0)

@@ -1,6 +1,7 @@
 /* Take what grew here to another registry. */
 #include "cmd/cmd.h"
 #include "cmd/print.h"
+#include "cmd/progress.h"
 #include "cmd/shared.h"
 #include "sg.h"
 
@@ -37,6 +38,7 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 
 	if (rc >= 0)
 		rc = sg_share_push(&s, ctx->repo, &in, &ctx->progress);
+	sg_progress_end();
 	no = rc;
 	if (rc >= 0 && ctx->json)
 		rc = sg_shared_json(&s);

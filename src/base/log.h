@@ -7,7 +7,11 @@ SG_C_BEGIN
  * show it. `done` of `total` (0 when unknown) in `unit`, and a short free text
  * such as "loss 2.31, 12.4k tok/s". Returning true asks the work to stop; it
  * then returns -SG_E_INTERRUPTED after leaving things resumable.
+ *
+ * A text that is SG_IN_BYTES, or begins so and goes on after a comma, says that done
+ * and total are bytes. Without done and total there is only the text.
  */
+#define SG_IN_BYTES "bytes"
 struct sg_progress {
 	bool (*fn)(void *arg, const char *what, uint64_t done, uint64_t total, const char *text);
 	void *arg;

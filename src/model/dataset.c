@@ -268,7 +268,7 @@ static int tokenize(struct sg_tokens_builder *b, const struct sg_docs *docs, con
 		bytes += d->n;
 		if (rc >= 0 && (bytes - told > 1 << 20 || i + 1 == docs->n)) {
 			told = bytes;
-			if (sg_progress(p, "tokenize", bytes, docs->bytes, "bytes"))
+			if (sg_progress(p, "tokenize", bytes, docs->bytes, SG_IN_BYTES))
 				rc = sg_fail(SG_E_INTERRUPTED, "interrupted");
 		}
 	}

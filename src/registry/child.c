@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,7 +121,7 @@ int sg_child_start_git(struct sg_child *c, const char *const *argv, const char *
 {
 	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, rc;
 
-	*c = (struct sg_child){ 0, -1, -1, -1 };
+	*c = (struct sg_child){ 0, -1, -1, -1, false };
 	c->err = temp_fd();
 	if (c->err < 0 || pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		rc = sg_fail_errno(SG_E_IO, "cannot make a pipe");
@@ -144,7 +145,9 @@ void sg_child_close_in(struct sg_child *c)
 
 int sg_child_wait(struct sg_child *c, int *status, char *err, size_t n)
 {
+	struct stat info;
 	ssize_t got;
+	off_t at = 0;
 	int st = 0;
 
 	shut(&c->in);
@@ -155,7 +158,9 @@ int sg_child_wait(struct sg_child *c, int *status, char *err, size_t n)
 	}
 	c->pid = 0;
 	*status = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + (WIFSIGNALED(st) ? WTERMSIG(st) : 0);
-	got = n ? pread(c->err, err, n - 1, 0) : 0;
+	if (n && c->last && !fstat(c->err, &info) && info.st_size > (off_t)n - 1)
+		at = info.st_size - ((off_t)n - 1);
+	got = n ? pread(c->err, err, n - 1, at) : 0;
 	if (n)
 		err[SG_MAX(got, 0)] = '\0';
 	shut(&c->err);
@@ -185,7 +190,7 @@ void sg_child_release(struct sg_child *c)
 	shut(&c->err);
 	if (c->pid > 0)
 		see_off(c->pid);
-	*c = (struct sg_child){ 0, -1, -1, -1 };
+	*c = (struct sg_child){ 0, -1, -1, -1, false };
 }
 
 int sg_child_read(struct sg_child *c, struct sg_buf *got)
@@ -242,7 +247,7 @@ static const char *reason(char *err)
 
 	for (size_t i = 0; !at && i < SG_LEN(start); i++) {
 		at = strstr(err, start[i]);
-		while (at && at > err && at[-1] != '\n')
+		while (at && at > err && at[-1] != '\n' && at[-1] != '\r')
 			at = strstr(at + 1, start[i]);
 		if (at)
 			at += strlen(start[i]);
@@ -252,20 +257,65 @@ static const char *reason(char *err)
 	return *at ? at : "no reason given";
 }
 
+static int tell_newest(const struct sg_child *c, int (*says)(void *arg, const char *line), void *arg)
+{
+	char text[1024], *end;
+	struct stat info;
+	off_t size = fstat(c->err, &info) ? 0 : info.st_size;
+	ssize_t n = pread(c->err, text, sizeof(text) - 1, SG_MAX(size - ((off_t)sizeof(text) - 1), (off_t)0));
+
+	end = text + SG_MAX(n, (ssize_t)0);
+	while (end > text && end[-1] != '\r' && end[-1] != '\n')
+		end--;	/* a line that is not whole yet */
+	while (end > text && strchr("\r\n ", end[-1]))
+		end--;
+	*end = '\0';
+	while (end > text && end[-1] != '\r' && end[-1] != '\n')
+		end--;
+	return says(arg, end);
+}
+
+/* Until there is something to read. */
+static int listen_in(const struct sg_child *c, int (*says)(void *arg, const char *line), void *arg)
+{
+	struct pollfd fd = { c->out, POLLIN, 0 };
+	int n;
+
+	while ((n = poll(&fd, 1, 200)) <= 0) {
+		if (n < 0 && errno != EINTR)
+			return sg_fail_errno(SG_E_IO, "cannot wait for a program");
+		SG_TRY(tell_newest(c, says, arg));
+	}
+	return 0;
+}
+
 int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
 		 size_t max)
+{
+	return sg_child_run_heard(out, argv, env, in, max, NULL, NULL);
+}
+
+int sg_child_run_heard(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
+		       size_t max, int (*says)(void *arg, const char *line), void *arg)
 {
 	struct sg_child c;
 	char err[4096];
 	int rc, status = 0;
 
 	SG_TRY(sg_child_start_git(&c, argv, env));
+	c.last = says != NULL;
 	sg_buf_clear(out);
 	rc = in && in->len ? sg_child_write(&c, out, max, in->data, in->len) : 0;
 	sg_child_close_in(&c);
-	while (rc >= 0 && (rc = sg_child_read(&c, out)) > 0)
+	while (rc >= 0) {
+		rc = says ? listen_in(&c, says, arg) : 0;
+		if (rc >= 0)
+			rc = sg_child_read(&c, out);
+		if (rc <= 0)
+			break;
 		if (out->len > max)
 			rc = sg_fail(SG_E_CORRUPT, "'%s' says too much", argv[0]);
+	}
 	if (rc < 0 && rc != -SG_E_IO) {
 		sg_child_release(&c);
 		return rc;

@@ -8,7 +8,10 @@ SG_C_BEGIN
  * would tell git (or sg) about this repository; what it prints on stderr is kept
  * for the error message.
  */
-struct sg_child { int pid, in, out, err; };	/* we write in, we read out */
+struct sg_child {
+	int pid, in, out, err;	/* we write in, we read out */
+	bool last;		/* when it says much, the end of it counts, not the beginning */
+};
 
 /* argv ends in NULL; found on PATH. */
 int sg_child_start(struct sg_child *c, const char *const *argv);
@@ -25,6 +28,11 @@ void sg_child_release(struct sg_child *c);
  * A failing program is ERROR with its own words. env as above; NULL: as sg_child_start. */
 int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
 		 size_t max);
+/* The same, and while it runs the newest line that it printed on stderr (ended by \n or
+ * \r) goes to says a few times a second, "" before there is one; what is below 0 there
+ * ends it. */
+int sg_child_run_heard(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
+		       size_t max, int (*says)(void *arg, const char *line), void *arg);
 
 /* Write all n bytes to c->in while keeping what comes from c->out in got (at
  * most max bytes of it), so that neither side waits for the other for ever. */

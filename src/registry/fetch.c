@@ -282,7 +282,7 @@ static int bring(struct sg_wire *w, struct sg_registry *r, const struct sg_url *
 		want.n = 0;
 	}
 	if (rc >= 0 && u->kind == SG_URL_HTTP)
-		rc = names.n ? sg_exec_fetch(r, url, &names) : 0;
+		rc = names.n ? sg_exec_fetch(r, url, &names, progress) : 0;
 	else if (rc >= 0)
 		rc = want.n ? sg_wire_fail(w, sg_fetch_pack(w, r, ad, &want, progress)) : sg_wire_flush(w);
 	if (rc >= 0 && u->kind != SG_URL_HTTP)

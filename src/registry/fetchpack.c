@@ -65,13 +65,16 @@ static int ask(struct sg_wire *w, struct sg_registry *r, const struct sg_oids *w
 	return sg_wire_line(w, "done\n");
 }
 
-struct watch { const struct sg_progress *progress; bool stop; };
+struct watch { const struct sg_progress *progress; uint64_t bytes; bool stop; };
 
 static int on_progress(const git_indexer_progress *s, void *arg)
 {
 	struct watch *w = arg;
+	char text[64];
 
-	w->stop = sg_progress(w->progress, "receiving objects", s->received_objects, s->total_objects, NULL);
+	/* nobody says how many bytes will come */
+	snprintf(text, sizeof(text), SG_IN_BYTES ", %u of %u objects", s->received_objects, s->total_objects);
+	w->stop = sg_progress(w->progress, "receiving", w->bytes, 0, text);
 	return w->stop ? -1 : 0;
 }
 
@@ -110,6 +113,8 @@ static int receive(struct sg_wire *w, git_indexer *ix, struct watch *watch)
 		rc = band = sg_wire_band(w, &data);
 		if (rc <= 0)
 			break;
+		if (band == 1)
+			watch->bytes += data.len;
 		if (band == 1 && head.len < 12) {
 			rc = sg_buf_add(&head, data.data, data.len);
 			if (rc >= 0 && head.len < 12)
@@ -132,6 +137,8 @@ static int receive(struct sg_wire *w, git_indexer *ix, struct watch *watch)
 	if (rc >= 0 && git_indexer_commit(ix, &stats) < 0)
 		rc = watch->stop ? sg_fail(SG_E_INTERRUPTED, "fetch stopped") :
 				   sg_git_fail(GIT_EMISMATCH, "the pack from '%s' is damaged or incomplete", w->url);
+	if (rc >= 0)
+		sg_progress(watch->progress, "receiving", watch->bytes, watch->bytes, SG_IN_BYTES);
 	return rc;
 }
 

@@ -32,11 +32,18 @@ static const char **vector(const struct sg_names *l)
 	return v;
 }
 
-static int run(struct sg_buf *out, struct args *a, const struct sg_buf *in)
+static int on_line(void *arg, const char *line)
 {
+	return sg_progress(arg, "git", 0, 0, line) ? sg_fail(SG_E_INTERRUPTED, "stopped") : 0;
+}
+
+static int run(struct sg_buf *out, struct args *a, const struct sg_buf *in, const struct sg_progress *progress)
+{
+	bool heard = progress && progress->fn;
 	const char **argv = vector(&a->l), **env = vector(&a->env);
 	char *shown = NULL;
-	int rc = argv && env ? sg_child_run(out, argv, env, in, LIST_MAX) : -SG_E_NOMEM;
+	int rc = !argv || !env ? -SG_E_NOMEM : sg_child_run_heard(out, argv, env, in, LIST_MAX, heard ? on_line : NULL,
+								  (void *)(uintptr_t)progress);
 
 	if (rc < 0 && rc != -SG_E_NOMEM && sg_url_mask_text(&shown, sg_error_message()) >= 0)
 		rc = sg_fail((enum sg_err)-rc, "%s", shown);
@@ -178,7 +185,7 @@ int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 	if (rc >= 0)
 		rc = arg(&a, a.login.url);
 	if (rc >= 0)
-		rc = run(&out, &a, NULL);
+		rc = run(&out, &a, NULL, NULL);
 	if (rc >= 0)
 		rc = sg_exec_take_refs(ad, out.data);
 	sg_buf_release(&out);
@@ -188,9 +195,9 @@ int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url)
 	return rc;
 }
 
-int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs)
+int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs, const struct sg_progress *progress)
 {
-	static const char *const opt[] = { "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", "--" };
+	const char *const opt[] = { progress ? "--progress" : "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin", "--" };
 	struct args a = { 0 };
 	struct sg_buf in = { 0 }, out = { 0 };
 	int rc = begin(&a, r, "fetch", url);
@@ -202,7 +209,7 @@ int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names 
 	for (size_t i = 0; rc >= 0 && i < refs->n; i++)
 		rc = sg_buf_fmt(&in, "%s\n", refs->name[i]);
 	if (rc >= 0)
-		rc = run(&out, &a, &in);
+		rc = run(&out, &a, &in, progress);
 	if (rc >= 0)
 		git_odb_refresh(r->odb);
 	sg_buf_release(&in);
@@ -246,13 +253,15 @@ int sg_exec_take_results(struct sg_push_cmd *cmd, size_t n, char *text)
 	return heard;
 }
 
-static int push_args(struct args *a, const char *url, const struct sg_push_cmd *cmd, size_t n, bool atomic)
+static int push_args(struct args *a, const char *url, const struct sg_push_cmd *cmd, size_t n, bool atomic, bool shown)
 {
 	char hex[SG_OID_HEX], *s;
 	int rc;
 
 	SG_TRY(arg(a, "--porcelain"));
 	SG_TRY(arg(a, "--no-verify"));
+	if (shown)
+		SG_TRY(arg(a, "--progress"));
 	if (atomic)
 		SG_TRY(arg(a, "--atomic"));
 	for (int pass = 0; pass < 2; pass++) {
@@ -276,7 +285,8 @@ static int push_args(struct args *a, const char *url, const struct sg_push_cmd *
 	return 0;
 }
 
-int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic)
+int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic,
+		 const struct sg_progress *progress)
 {
 	struct args a = { 0 };
 	struct sg_buf out = { 0 };
@@ -284,11 +294,11 @@ int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd
 	int rc = begin(&a, r, "push", url);
 
 	if (rc >= 0)
-		rc = push_args(&a, a.login.url, cmd, n, atomic);
+		rc = push_args(&a, a.login.url, cmd, n, atomic, progress != NULL);
 	for (size_t i = 0; i < n; i++)
 		cmd[i].rc = -SG_E_ERROR;
 	if (rc >= 0)
-		rc = run(&out, &a, NULL);
+		rc = run(&out, &a, NULL, progress);
 	/* It fails when a ref was refused; then the lines say which. */
 	heard = sg_exec_take_results(cmd, n, out.data) > 0;
 	sg_buf_release(&out);

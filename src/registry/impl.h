@@ -72,6 +72,8 @@ char *sg_packer_base(const struct sg_packer *p);	/* path of a committed pack wit
 int sg_object_id(struct sg_oid *out, enum sg_object_type type, const void *data, size_t n);
 int sg_pack_entry(int (*sink)(void *arg, const void *data, size_t n), void *arg,
 		  enum sg_object_type type, const void *data, size_t n);
+/* How many bytes that is. */
+uint64_t sg_pack_entry_size(enum sg_object_type type, size_t n);
 
 /* tree.c: the next entry of a raw tree at *p (advanced); 1, 0 at the end, or
  * CORRUPT. name points into the data. */

@@ -104,6 +104,14 @@ int sg_pack_entry(int (*sink)(void *arg, const void *data, size_t n), void *arg,
 	return sink(arg, sum, sizeof(sum));
 }
 
+uint64_t sg_pack_entry_size(enum sg_object_type type, size_t n)
+{
+	unsigned char head[16];
+	uint64_t blocks = n ? (n - 1) / STORED_MAX + 1 : 1;
+
+	return entry_head(head, type, n) + 2 + blocks * 5 + n + 4;
+}
+
 static size_t put_varint(unsigned char *p, uint64_t v)
 {
 	size_t n = 0;

@@ -293,7 +293,8 @@ static void follow(struct sg_registry *r, const char *name, const struct sg_push
 	free(ref);
 }
 
-static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, bool atomic)
+static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, bool atomic,
+		   const struct sg_progress *progress)
 {
 	struct sg_push_cmd *cmd;
 	size_t k = 0;
@@ -303,7 +304,7 @@ static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, 
 	for (size_t i = 0; i < n; i++)
 		if (ref[i].rc == 1)
 			cmd[k++] = (struct sg_push_cmd){ .dst = ref[i].dst, .old = ref[i].old, .new = ref[i].src };
-	rc = sg_exec_push(r, url, cmd, k, atomic);
+	rc = sg_exec_push(r, url, cmd, k, atomic, progress);
 	for (size_t i = 0, j = 0; rc >= 0 && i < n; i++)
 		if (ref[i].rc == 1) {
 			answer(&ref[i], cmd[j].rc, cmd[j].text || cmd[j].rc >= 0 ? cmd[j].text :
@@ -372,7 +373,7 @@ static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, 
 		rc = decide_all(r, ref, n, &ad, atomic);
 	if (rc >= 0 && u.kind == SG_URL_HTTP) {
 		if (to_send(ref, n))
-			rc = by_exec(r, url, ref, n, atomic);
+			rc = by_exec(r, url, ref, n, atomic, progress);
 	} else if (rc >= 0) {
 		rc = to_send(ref, n) ? converse(&w, r, ref, n, &ad, atomic, progress) : sg_wire_flush(&w);
 		if (rc >= 0)

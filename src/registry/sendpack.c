@@ -206,13 +206,23 @@ int sg_send_list(struct sg_oids *out, struct sg_registry *r, const struct sg_oid
 }
 
 #define SEND_BUFFER 65536
-struct stream { struct sg_wire *w; struct sg_hash h; size_t used; unsigned char buf[SEND_BUFFER]; };
+struct stream {
+	struct sg_wire *w;
+	struct sg_hash h;
+	const struct sg_progress *progress;
+	uint64_t sent, total;
+	size_t used;
+	unsigned char buf[SEND_BUFFER];
+};
 
 static int drain(struct stream *s)
 {
 	SG_TRY(sg_hash_update(&s->h, s->buf, s->used));
 	SG_TRY(sg_wire_write(s->w, s->buf, s->used));
+	s->sent += s->used;
 	s->used = 0;
+	if (sg_progress(s->progress, "sending", s->sent, s->total, SG_IN_BYTES))
+		return sg_fail(SG_E_INTERRUPTED, "push stopped");
 	return 0;
 }
 
@@ -250,8 +260,23 @@ static int send_object(struct stream *s, struct sg_registry *r, const struct sg_
 	return rc;
 }
 
-static int send_all(struct stream *s, struct sg_registry *r, const struct sg_oids *list,
-		    const struct sg_progress *progress)
+/* Exact, since what is stored in blocks has a known length: head, entries, sum. */
+static int pack_size(uint64_t *out, struct sg_registry *r, const struct sg_oids *list)
+{
+	uint64_t total = 12 + SG_SHA1_LEN;
+
+	for (size_t i = 0; i < list->n; i++) {
+		enum sg_object_type type;
+		size_t n;
+
+		SG_TRY(sg_object_stat(&type, &n, r, &list->oid[i]));
+		total += sg_pack_entry_size(type, n);
+	}
+	*out = total;
+	return 0;
+}
+
+static int send_all(struct stream *s, struct sg_registry *r, const struct sg_oids *list)
 {
 	unsigned char head[12] = "PACK\0\0\0\2", sum[SG_SHA1_LEN];
 
@@ -259,15 +284,14 @@ static int send_all(struct stream *s, struct sg_registry *r, const struct sg_oid
 		head[8 + i] = (unsigned char)(list->n >> (24 - 8 * i));
 	SG_TRY(sg_sha1_init(&s->h));
 	SG_TRY(sink(s, head, sizeof(head)));
-	for (size_t i = 0; i < list->n; i++) {
-		if (sg_progress(progress, "sending objects", i, list->n, NULL))
-			return sg_fail(SG_E_INTERRUPTED, "push stopped");
+	for (size_t i = 0; i < list->n; i++)
 		SG_TRY(send_object(s, r, &list->oid[i]));
-	}
-	sg_progress(progress, "sending objects", list->n, list->n, NULL);
 	SG_TRY(drain(s));
 	SG_TRY(sg_hash_final(&s->h, sum));
-	return sg_wire_write(s->w, sum, sizeof(sum));
+	SG_TRY(sg_wire_write(s->w, sum, sizeof(sum)));
+	s->sent += sizeof(sum);
+	sg_progress(s->progress, "sending", s->sent, s->total, SG_IN_BYTES);
+	return 0;
 }
 
 int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids *list,
@@ -280,7 +304,12 @@ int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids 
 		return sg_fail(SG_E_UNSUPPORTED, "too many objects for one push");
 	SG_TRY(SG_NEW(s, 1));
 	s->w = w;
-	rc = send_all(s, r, list, progress);
+	s->progress = progress;
+	rc = pack_size(&s->total, r, list);
+	if (rc >= 0 && sg_progress(progress, "sending", 0, s->total, SG_IN_BYTES))
+		rc = sg_fail(SG_E_INTERRUPTED, "push stopped");
+	if (rc >= 0)
+		rc = send_all(s, r, list);
 	sg_hash_release(&s->h);
 	free(s);
 	return rc;

@@ -273,7 +273,7 @@ int sg_wire_open(struct sg_wire *w, struct sg_advert *ad, struct sg_registry *r,
 {
 	int rc;
 
-	*w = (struct sg_wire){ .child = { 0, -1, -1, -1 } };
+	*w = (struct sg_wire){ .child = { 0, -1, -1, -1, false } };
 	*ad = (struct sg_advert){ 0 };
 	SG_TRY(sg_url_mask(&w->url, url));
 	rc = start(&w->child, r, service, u);

@@ -78,12 +78,14 @@ int sg_fetch_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_adve
 int sg_vet(struct sg_registry *r, const struct sg_oids *tip, const struct sg_refs *ours);
 /* gitexec.c: the same three things by the user's git, for http(s). */
 int sg_exec_refs(struct sg_advert *ad, struct sg_registry *r, const char *url);
-int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs);
+int sg_exec_fetch(struct sg_registry *r, const char *url, const struct sg_names *refs,
+		  const struct sg_progress *progress);
 struct sg_push_cmd { const char *dst; struct sg_oid old, new; int rc; char *text; };
 /* What git printed, taken apart in place: ls-remote --symref, push --porcelain (1 when it spoke of a ref). */
 int sg_exec_take_refs(struct sg_advert *ad, char *text);
 int sg_exec_take_results(struct sg_push_cmd *cmd, size_t n, char *text);
-int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic);
+int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic,
+		 const struct sg_progress *progress);
 
 /* remote.c: *name is the remote's when it is a configured one, else NULL. */
 int sg_remote_resolve(char **url, char **name, struct sg_registry *r, const char *remote);

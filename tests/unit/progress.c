@@ -75,6 +75,11 @@ static void works(void)
 	sg_progress(&p, "first", 1, 2, "loss 2.5 \033[2J");
 	sg_progress(&p, "first", 2, 2, "loss 1.5");
 	sg_progress(&p, "second", 5, 0, NULL);
+	sg_progress(&p, "sending", 0, 4 << 20, SG_IN_BYTES);
+	usleep(50000);
+	sg_progress(&p, "sending", 4 << 20, 4 << 20, SG_IN_BYTES);
+	sg_progress(&p, "receiving", 2048, 0, SG_IN_BYTES ", 1 of 3 objects");
+	sg_progress(&p, "waiting", 0, 0, NULL);
 	sg_progress_end();
 	sg_progress_end();
 }
@@ -93,7 +98,8 @@ static size_t drain(int fd, char *out, size_t max)
 
 TEST(progress_bar_on_a_terminal)
 {
-	char out[4096];
+	char out[4096], unit[8], *at;
+	double rate;
 	int master = posix_openpt(O_RDWR | O_NOCTTY), slave;
 
 	if (master < 0 || grantpt(master) || unlockpt(master) ||
@@ -106,6 +112,10 @@ TEST(progress_bar_on_a_terminal)
 	CHECK(strstr(out, "\rfirst [############            ]  50% 1/2  loss 2.5 \\x1b[2J"));
 	CHECK(strstr(out, "100% 2/2  loss 1.5\033[K\r\n"));	/* the line is closed */
 	CHECK(strstr(out, "\rsecond: 5\033[K\r\n"));
+	CHECK(strstr(out, "  0% 0 B/4.0 MiB\033[K"));	/* no rate before there is one */
+	at = strstr(out, "100% 4.0 MiB/4.0 MiB  ");
+	CHECK(at && sscanf(at + 22, "%lf %7[^/]", &rate, unit) == 2 && !strcmp(unit, "MiB") && rate > 1 && rate < 81);
+	CHECK(strstr(out, "\rreceiving: 2.0 KiB  1 of 3 objects\033[K\r\n") && strstr(out, "\rwaiting\033[K\r\n"));
 }
 
 TEST(progress_is_short_where_nobody_watches)

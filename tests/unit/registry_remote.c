@@ -192,6 +192,22 @@ TEST(registry_push_asks_hooks)
 	fix_close(&f);
 }
 
+/* What a transfer reports: up to the total and never back. */
+struct seen { uint64_t done, total; unsigned reports, ends; bool bad; };
+static bool see(void *arg, const char *what, uint64_t done, uint64_t total, const char *text)
+{
+	struct seen *s = arg;
+
+	if (strcmp(what, "sending") && strcmp(what, "receiving"))
+		return false;
+	s->bad |= strncmp(text, SG_IN_BYTES, strlen(SG_IN_BYTES)) || done < s->done || (total && done > total);
+	s->done = done;
+	s->total = total;
+	s->reports++;
+	s->ends += total && done == total;
+	return false;
+}
+
 static void noise(unsigned char *p, size_t n, uint32_t seed)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -223,6 +239,43 @@ static int put_payload(struct sg_oid *out, struct sg_registry *r, const unsigned
 	sg_packer_free(p);
 	sg_tree_free(t);
 	return rc;
+}
+
+TEST(registry_transfers_say_their_bytes)
+{
+	struct fix f;
+	struct sg_registry *b = NULL;
+	struct sg_fetch got = { 0 };
+	struct sg_oid c;
+	size_t n = 3000000;
+	unsigned char *data = sg_calloc(n, 1);
+	struct seen up = { 0 }, down = { 0 };
+	struct sg_progress to = { see, &up }, from = { see, &down };
+	struct stat st;
+	char text[160];
+
+	CHECK(data && pair(&f, &b));
+	noise(data, n, 5);
+	PASS(put_payload(&c, f.r, data, n));
+	struct sg_push p = { .dst = "refs/heads/main", .src = c, .any_old = true };
+	CHECK(sh(&f, "git --git-dir=b/.sg/registry.git config receive.unpackLimit 1"));
+	PASS(sg_push(f.r, "b", &p, 1, 0, &to));
+	sg_push_release(&p, 1);
+	CHECK(!up.bad && up.ends == 1 && up.reports > n / 65536 && up.total > n);
+	CHECK(sh(&f, "cp b/.sg/registry.git/objects/pack/*.pack sent"));
+	snprintf(text, sizeof(text), "%s/sent", f.dir);
+	CHECK(!stat(text, &st) && (uint64_t)st.st_size == up.total);	/* the total was no guess */
+	sg_registry_free(b);
+	b = NULL;
+	snprintf(text, sizeof(text), "%s/d", f.dir);
+	PASS(sg_registry_create(&b, text));
+	snprintf(text, sizeof(text), "%s/b", f.dir);
+	PASS(sg_fetch(&got, b, text, NULL, 0, 0, &from));
+	sg_fetch_release(&got);
+	CHECK(!down.bad && down.ends == 1 && down.reports > 2 && down.done > n);
+	sg_registry_free(b);
+	free(data);
+	fix_close(&f);
 }
 
 TEST(registry_fetch_and_clone)
@@ -354,6 +407,33 @@ TEST(registry_ssh)
 	fix_close(&f);
 }
 
+struct lines { unsigned calls; char last[64]; };
+static int hear_line(void *arg, const char *line)
+{
+	struct lines *l = arg;
+
+	l->calls++;
+	snprintf(l->last, sizeof(l->last), "%s", line);
+	return strcmp(line, "stop") ? 0 : -SG_E_INTERRUPTED;
+}
+
+TEST(registry_child_is_heard)
+{
+	const char *argv[] = { "sh", "-c", "printf 'one 10%%\\rone 20%%\\rone 3' >&2; sleep 0.5; echo out", NULL };
+	const char *fails[] = { "sh", "-c", "yes 'one 10%' | head -c 100000 | tr '\\n' '\\r' >&2; "
+				"printf '\\rfatal: it is gone\\nand more\\n' >&2; exit 3", NULL };
+	const char *stops[] = { "sh", "-c", "echo stop >&2; exec sleep 1", NULL };
+	struct sg_buf out = { 0 };
+	struct lines l = { 0 };
+
+	PASS(sg_child_run_heard(&out, argv, NULL, NULL, 1000, hear_line, &l));
+	CHECK(l.calls && !strcmp(l.last, "one 20%") && !strcmp(out.data, "out\n"));
+	CHECK(sg_child_run_heard(&out, fails, NULL, NULL, 1000, hear_line, &l) == -SG_E_ERROR);
+	CHECK(strstr(sg_error_message(), "failed: it is gone"));
+	CHECK(sg_child_run_heard(&out, stops, NULL, NULL, 1000, hear_line, &l) == -SG_E_INTERRUPTED);
+	sg_buf_release(&out);
+}
+
 /* The way for http, tried over a path. */
 TEST(registry_exec)
 {
@@ -369,11 +449,11 @@ TEST(registry_exec)
 	PASS(put_commit(&c1, f.r, "refs/heads/main", "a", "1"));
 	PASS(put_commit(&c2, f.r, "refs/heads/main", "a", "2"));
 	struct sg_push_cmd up[] = { { .dst = "refs/heads/main", .new = c1 }, { .dst = "refs/sg/cand/1", .new = c2 } };
-	PASS(sg_exec_push(f.r, url, up, 2, false));
+	PASS(sg_exec_push(f.r, url, up, 2, false, NULL));
 	CHECK(!up[0].rc && !up[1].rc && is(b, "refs/heads/main", &c1) && is(b, "refs/sg/cand/1", &c2));
 	up[0] = (struct sg_push_cmd){ .dst = "refs/heads/main", .old = c2, .new = c2 };
 	up[1] = (struct sg_push_cmd){ .dst = "refs/sg/cand/1", .old = c2 };
-	PASS(sg_exec_push(f.r, url, up, 2, false));
+	PASS(sg_exec_push(f.r, url, up, 2, false, NULL));
 	CHECK(up[0].rc == -SG_E_BUSY && !up[1].rc && is(b, "refs/heads/main", &c1) && !is(b, "refs/sg/cand/1", &c2));
 	free(up[0].text);
 	PASS(sg_exec_refs(&ad, f.r, url));
@@ -381,7 +461,7 @@ TEST(registry_exec)
 	sg_advert_release(&ad);
 	PASS(put_commit(&c3, b, "refs/heads/main", "a", "3"));
 	PASS(sg_names_add(&names, "refs/heads/main"));
-	PASS(sg_exec_fetch(f.r, url, &names));
+	PASS(sg_exec_fetch(f.r, url, &names, NULL));
 	CHECK(sg_object_exists(f.r, &c3));
 	sg_names_release(&names);
 	CHECK(sg_exec_refs(&ad, f.r, "file:///nowhere") == -SG_E_ERROR);
