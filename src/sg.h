@@ -224,6 +224,30 @@ int sg_sensitivity(struct sg_sensitivity *out, struct sg_repo *r, const struct s
 		   const struct sg_progress *progress);
 void sg_sensitivity_release(struct sg_sensitivity *s);
 
+/* --- dictionaries of tiles (sg_codebook.c) ------------------------------------- */
+
+/* graft/codebook.h says what they are. */
+struct sg_tiles_opts {
+	const char *rev, *sites;	/* NULL: HEAD; globs, NULL: the linear maps of blocks */
+	const char *graft;		/* an active one: of the change that it makes there; NULL: of the weights */
+	const char *signature;		/* "exact", "quantized" or "stats" */
+	uint64_t tile, codes;		/* 2, 4, 8 or 16; of learned */
+	double step;
+};
+struct sg_tiles_line {
+	const char *dictionary;
+	uint64_t tiles, codes, bytes, raw;	/* of all matrices together */
+	double reuse, l1, l2, worst;		/* worst: of any matrix */
+};
+struct sg_tiles {
+	char state[SG_SHA256_HEX];
+	uint64_t matrices, numbers;
+	struct sg_tiles_line *line;
+	size_t n;
+};
+int sg_tiles(struct sg_tiles *out, struct sg_repo *r, const struct sg_tiles_opts *o, const struct sg_progress *progress);
+void sg_tiles_release(struct sg_tiles *t);
+
 /* --- staged growth (sg_stages.c) ------------------------------------------------ */
 
 struct sg_stages_opts {

@@ -363,22 +363,20 @@ int sg_graft_tensor(float **out, const struct sg_graft *g, const struct sg_tenso
 	return rc;
 }
 
-int sg_part_weight(float **out, const struct sg_part *p)
+int sg_linear_weight(float **out, const struct sg_linear *l, struct sg_device *dev)
 {
-	const struct sg_mat *w = &p->at.lin->w;
+	const struct sg_mat *w = &l->w;
 	struct sg_mat host = { .dtype = w->dtype, .rows = w->rows, .cols = w->cols };
 	void *bytes = NULL;
 	float *v = NULL;
 	int rc;
 
-	if (!w->data)
-		return sg_fail(SG_E_REFUSED, "%s: '%s' has no weight of its own", p->g->type->name, p->site);
 	rc = (bytes = sg_calloc(sg_mat_bytes(w), 1)) ? SG_NEW(v, w->rows * w->cols) : -SG_E_NOMEM;
 	host.data = bytes;
 	if (rc >= 0 && (w->ld || w->pair))	/* a view of host memory */
 		sg_mat_pack(bytes, w);
 	else if (rc >= 0)
-		rc = p->g->dev->be->get(p->g->dev, bytes, w->data, sg_mat_bytes(w));
+		rc = dev->be->get(dev, bytes, w->data, sg_mat_bytes(w));
 	for (size_t i = 0; rc >= 0 && i < w->rows; i++)
 		sg_mat_widen(v + i * w->cols, &host, i);
 	free(bytes);
@@ -387,6 +385,13 @@ int sg_part_weight(float **out, const struct sg_part *p)
 	else
 		*out = v;
 	return rc;
+}
+
+int sg_part_weight(float **out, const struct sg_part *p)
+{
+	if (!p->at.lin->w.data)
+		return sg_fail(SG_E_REFUSED, "%s: '%s' has no weight of its own", p->g->type->name, p->site);
+	return sg_linear_weight(out, p->at.lin, p->g->dev);
 }
 
 int sg_part_bias(float **out, const struct sg_part *p)

@@ -156,6 +156,8 @@ int sg_part_put(struct sg_part *p, size_t i, const float *v);
 /* Normal numbers times `std`, from the seed and the tensor's name. */
 int sg_part_normal(struct sg_part *p, size_t i, float std, uint64_t seed);
 int sg_part_fill(struct sg_part *p, size_t i, float v);
+/* The weight of a map that has one, [out,in], widened in host memory, yours. */
+int sg_linear_weight(float **out, const struct sg_linear *l, struct sg_device *dev);
 /* The weight of the part's map, [out,in], widened in host memory, yours. REFUSED when it has none. */
 int sg_part_weight(float **out, const struct sg_part *p);
 /* The same for its bias, [out]; NULL when it has none. */
