@@ -16,6 +16,9 @@ struct place {
 	char site[64], module[200];
 	enum sg_layout layout;
 	size_t in, out;
+	size_t rank;			/* of its tensors; no more than the graft's */
+	double alpha, scale;		/* PEFT's: alpha / rank, or / sqrt(rank) */
+	double times;			/* what B is multiplied by, for the graft has one scale */
 	bool taken, input;		/* there are tensors for it; IA3: they scale what goes in */
 };
 
@@ -31,8 +34,9 @@ struct import {
 	char sha[2][SG_SHA256_HEX];	/* of configuration and tensors */
 	const char *type, *parts;	/* of the graft, and what it has for each map (sg_peft_parts) */
 	const char *side;		/* IA3: where the factors stand */
-	int64_t rank;
+	int64_t rank;			/* the configuration's, then the graft's */
 	double alpha;
+	bool rslora;
 	const char *base_name;
 	struct place *place;
 	size_t n, cap, taken;
@@ -47,7 +51,7 @@ static const char *const plain[] = {
 	"auto_mapping", "base_model_name_or_path", "bias", "exclude_modules", "fan_in_fan_out", "inference_mode",
 	"init_ia3_weights", "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha", "lora_dropout",
 	"megatron_core", "peft_type", "peft_version", "qalora_group_size", "r", "revision", "target_modules", "task_type",
-	"eva_config", "use_dora",
+	"eva_config", "use_dora", "use_rslora", "rank_pattern", "alpha_pattern",
 };
 
 static bool is_plain(const char *key)
@@ -80,9 +84,6 @@ static int check_switches(const struct sg_json *o, bool ia3)
 	for (const struct sg_json *j = o->child; j; j = j->next) {
 		if (is_plain(j->key) || is_off(j) || (ia3 && !strcmp(j->key, "feedforward_modules")))
 			continue;
-		if (!strcmp(j->key, "rank_pattern") || !strcmp(j->key, "alpha_pattern"))
-			return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": '%s' gives modules their own values; a lora graft has "
-				       "one rank and one alpha", j->key);
 		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": '%.100s' is set, so this is no plain LoRA, DoRA or IA3", j->key);
 	}
 	return 0;
@@ -155,6 +156,7 @@ static int read_config(struct import *m)
 		return sg_json_str(o, "base_model_name_or_path", &m->base_name);
 	SG_TRY(sg_json_i64(o, "r", 1, 1 << 20, &m->rank));
 	SG_TRY(sg_json_f64(o, "lora_alpha", &m->alpha));
+	SG_TRY(sg_json_bool(o, "use_rslora", &m->rslora));
 	if (!isfinite(m->alpha) || !(m->alpha > 0))
 		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'lora_alpha' must be a positive number");
 	return sg_json_str(o, "base_model_name_or_path", &m->base_name);
@@ -194,6 +196,56 @@ static int list_places(struct import *m)
 				SG_TRY(add_place(m, site));
 			}
 	return add_place(m, "head");
+}
+
+/* --- ranks and scales ------------------------------------------------------------ */
+
+/* What PEFT multiplies each place's change by. */
+static int set_ranks(struct import *m)
+{
+	const struct sg_json *o = sg_json_root(&m->doc);
+
+	for (size_t i = 0; *m->parts == 'A' && i < m->n; i++) {
+		struct place *p = &m->place[i];
+		double rank = (double)m->rank;
+
+		p->alpha = m->alpha;
+		SG_TRY(sg_peft_pattern(&rank, o, "rank_pattern", p->module));
+		SG_TRY(sg_peft_pattern(&p->alpha, o, "alpha_pattern", p->module));
+		if (!(rank >= 1 && rank <= 1 << 20) || rank != floor(rank))
+			return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'rank_pattern' gives '%s' no positive whole number",
+				       p->module);
+		if (!isfinite(p->alpha) || !(p->alpha > 0))
+			return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'alpha_pattern' gives '%s' no positive number", p->module);
+		p->rank = (size_t)rank;
+		p->scale = p->alpha / (m->rslora ? sqrt(rank) : rank);
+	}
+	return 0;
+}
+
+/*
+ * A graft has one rank and one alpha: those of the first place of the largest rank. Zeros
+ * fill the factors of the others, and B takes what their scales are more or less.
+ */
+static int join_ranks(struct import *m)
+{
+	const struct place *top = NULL;
+
+	for (size_t i = 0; *m->parts == 'A' && i < m->n; i++)
+		if (m->place[i].taken && (!top || m->place[i].rank > top->rank))
+			top = &m->place[i];
+	if (!top)
+		return 0;
+	for (size_t i = 0; i < m->n; i++)
+		if (m->place[i].taken && top->rank > SG_MIN(m->place[i].in, m->place[i].out))
+			return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": rank %zu of '%s' is more than '%s' can have (%zu), and "
+				       "a graft has one rank; import them as two adapters", top->rank, top->module,
+				       m->place[i].module, SG_MIN(m->place[i].in, m->place[i].out));
+	for (size_t i = 0; i < m->n; i++)
+		m->place[i].times = m->place[i].scale / top->scale;
+	m->rank = (int64_t)top->rank;
+	m->alpha = m->rslora ? top->alpha * sqrt((double)top->rank) : top->alpha;
+	return 0;
 }
 
 /* --- adapter_model.safetensors ------------------------------------------------------ */
@@ -239,18 +291,18 @@ static const struct sg_tensor_info *factor(const struct import *m, const struct 
 static unsigned shape_of(size_t *theirs, size_t *ours, unsigned *our_ndim, const struct import *m, const struct place *p,
 			 char part)
 {
-	size_t r = (size_t)m->rank;
-
 	*our_ndim = part == 'm' || part == 'l' ? 1 : 2;
 	theirs[1] = ours[1] = 0;
 	switch (part) {
 	case 'A':
-		theirs[0] = ours[0] = r;
+		theirs[0] = p->rank;
+		ours[0] = (size_t)m->rank;
 		theirs[1] = ours[1] = p->in;
 		return 2;
 	case 'B':
 		theirs[0] = ours[0] = p->out;
-		theirs[1] = ours[1] = r;
+		theirs[1] = p->rank;
+		ours[1] = (size_t)m->rank;
 		return 2;
 	case 'm':
 		theirs[0] = ours[0] = p->out;
@@ -277,8 +329,8 @@ static int check_factor(const struct import *m, const struct place *p, char part
 		return 0;
 	if (part != 'A' && part != 'B')
 		return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' has not the shape that the base's map makes it", i->name);
-	return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' is no %zu x %zu, as base and rank %lld make it", i->name,
-		       want[0], want[1], (long long)m->rank);
+	return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' is no %zu x %zu, as base and rank %zu make it", i->name,
+		       want[0], want[1], p->rank);
 }
 
 /* Names for a message, the first of them. */
@@ -469,17 +521,29 @@ static int order_sites(struct import *m)
 
 /* --- the graft ------------------------------------------------------------------------ */
 
-/* Widened, finite. */
-static int widen(float *out, const struct sg_tensor_info *i)
+/* A part of the place, yours, as the graft has it: widened, finite, zeros where it has less. */
+static int values(float **out, size_t *ours, unsigned *ndim, const struct import *m, const struct place *p, char part)
 {
-	struct sg_mat v = { .data = i->data, .dtype = i->dtype, .rows = i->shape[0],
-			     .cols = i->ndim > 1 ? i->shape[1] : 1 };
+	const struct sg_tensor_info *t = factor(m, p, part);
+	struct sg_mat v = { .data = t->data, .dtype = t->dtype, .rows = t->shape[0],
+			     .cols = t->ndim > 1 ? t->shape[1] : 1 };
+	size_t theirs[2], stride;
+	float *w;
 
+	(void)shape_of(theirs, ours, ndim, m, p, part);
+	stride = *ndim > 1 ? ours[1] : 1;
+	SG_TRY(SG_NEW(w, ours[0] * stride));
 	for (size_t k = 0; k < v.rows * v.cols; k++) {
-		out[k] = sg_mat_at(&v, k);
-		if (!isfinite(out[k]))
-			return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' holds a number that is not finite", i->name);
+		float x = sg_mat_at(&v, k);
+
+		x = part == 'B' ? (float)(p->times * x) : x;
+		if (!isfinite(x)) {
+			free(w);
+			return sg_fail(SG_E_REFUSED, SG_PEFT_MODEL ": '%.200s' holds a number that is not finite", t->name);
+		}
+		w[k / v.cols * stride + k % v.cols] = x;
 	}
+	*out = w;
 	return 0;
 }
 
@@ -487,18 +551,25 @@ static int widen(float *out, const struct sg_tensor_info *i)
 static int give(void *arg, void *out, size_t n, const char *name, const char *sha256)
 {
 	const struct import *m = arg;
-	size_t len = strlen(name);
+	size_t len = strlen(name), ours[2];
+	unsigned ndim;
+	float *v;
 
 	(void)sha256;
 	for (size_t i = 0; i < m->n; i++) {
 		const struct place *p = &m->place[i];
-		const struct sg_tensor_info *t;
+		bool fits;
 
-		if (!p->taken || len < 3 || strlen(p->site) != len - 2 || strncmp(p->site, name, len - 2))
+		if (!p->taken || len < 3 || strlen(p->site) != len - 2 || strncmp(p->site, name, len - 2) ||
+		    !factor(m, p, name[len - 1]))
 			continue;
-		t = factor(m, p, name[len - 1]);
-		if (t && t->shape[0] * (t->ndim > 1 ? t->shape[1] : 1) * sizeof(float) == n)
-			return widen(out, t);
+		SG_TRY(values(&v, ours, &ndim, m, p, name[len - 1]));
+		fits = ours[0] * (ndim > 1 ? ours[1] : 1) * sizeof(*v) == n;
+		if (fits)
+			memcpy(out, v, n);
+		free(v);
+		if (fits)
+			return 0;
 	}
 	return sg_fail(SG_E_CORRUPT, "no values for '%s'", name);
 }
@@ -507,18 +578,15 @@ static int give(void *arg, void *out, size_t n, const char *name, const char *sh
 static int add_tensors(struct import *m, const struct place *p)
 {
 	for (const char *f = m->parts; *f; f++) {
-		const struct sg_tensor_info *t = factor(m, p, *f);
-		size_t theirs[2], ours[2];
-		unsigned ndim, n = shape_of(theirs, ours, &ndim, m, p, *f);
+		size_t ours[2];
+		unsigned ndim;
 		char name[80];
 		float *v;
 		int rc;
 
 		snprintf(name, sizeof(name), "%s.%c", p->site, *f);
-		SG_TRY(SG_NEW(v, theirs[0] * (n > 1 ? theirs[1] : 1)));
-		rc = widen(v, t);
-		if (rc >= 0)
-			rc = sg_graftfile_add_tensor(&m->g->file, name, SG_F32, ndim, ours, v);
+		SG_TRY(values(&v, ours, &ndim, m, p, *f));
+		rc = sg_graftfile_add_tensor(&m->g->file, name, SG_F32, ndim, ours, v);
 		free(v);
 		SG_TRY(rc);
 	}
@@ -670,9 +738,11 @@ static int prepare(struct import *m, const struct sg_progress *progress)
 	SG_TRY(sg_view_compose(&m->bare, &m->view, NULL, 0, &m->view.ids, 1));
 	SG_TRY(list_places(m));
 	SG_TRY(choose_sides(m));
+	SG_TRY(set_ranks(m));
 	SG_TRY(take_tensors(m));
 	SG_TRY(check_left(m));
 	SG_TRY(check_targets(m));
+	SG_TRY(join_ranks(m));
 	SG_TRY(order_sites(m));
 	return make_graft(m);
 }

@@ -22,5 +22,9 @@ int sg_peft_base(const struct sg_desc *d);
 const char *sg_peft_parts(const char *type);
 /* Name of one of them, "<module>.lora_A.weight" behind the prefix for A. */
 void sg_peft_key(char *out, size_t size, const char *module, char part);
+/* 1 and *v: what `list` ("rank_pattern" or "alpha_pattern") of an adapter's configuration
+ * gives to the module; 0: nothing, *v as it was. REFUSED for a pattern that is not
+ * understood. */
+int sg_peft_pattern(double *v, const struct sg_json *config, const char *list, const char *module);
 SG_C_END
 #endif

@@ -54,14 +54,25 @@ t 'another base is refused when the adapter names its own' '
 '
 t 'what changes the result is refused by name' '
 	git_ for-each-ref >was && cp -r out bad && edit () { sed "s/\"r\":4/\"r\":4,$1/" out/adapter_config.json >bad/adapter_config.json; } &&
-	for k in "\"use_rslora\":true" "\"rank_pattern\":{\"q_proj\":2}" "\"alpha_pattern\":{\"q\":1}" "\"lora_bias\":true" "\"layer_replication\":[[0,1]]" \
+	for k in "\"rank_pattern\":[1]" "\"rank_pattern\":{\".*\":1.5}" "\"rank_pattern\":{\".*\":true}" "\"rank_pattern\":{\".*\":1e9}" \
+		"\"alpha_pattern\":{\".*\":0}" "\"alpha_pattern\":{\"(?i)Q_PROJ\":1}" "\"alpha_pattern\":{\"q{1}_proj\":1}" "\"alpha_pattern\":{\"q_proj+?\":1}" \
+		"\"alpha_pattern\":{\"q_proj)|(k_proj\":1}" "\"alpha_pattern\":{\"(q_proj\":1}" "\"alpha_pattern\":{\"[[:alpha:]]*\":1}" "\"alpha_pattern\":{\"\\\\\\\\w+\":1}" "\"alpha_pattern\":{\"*\":1}" "\"alpha_pattern\":{\"\":1}" "\"lora_bias\":true" "\"layer_replication\":[[0,1]]" \
 		"\"trainable_token_indices\":[1]" "\"target_parameters\":[\"x\"]" "\"some_new_thing\":{\"a\":1}" "\"init_lora_weights\":\"pissa\""; do
 		edit "$k" && fails_with 1 sg import --format peft bad 2>err && grep -q "$(echo "$k" | cut -d\" -f2)" err && is "$(grep -c . err)" 1 || return 1
-	done && for k in s/LORA/IA3/ "s/\"bias\":\"none\"/\"bias\":\"all\"/" "s/CAUSAL_LM/SEQ_CLS/" "s/\"modules_to_save\":null/\"modules_to_save\":[\"lm_head\"]/" "s/\"r\":4/\"r\":3/" \
+	done && for k in s/LORA/IA3/ "s/\"bias\":\"none\"/\"bias\":\"all\"/" "s/CAUSAL_LM/SEQ_CLS/" "s/\"modules_to_save\":null/\"modules_to_save\":[\"lm_head\"]/" "s/\"r\":4/\"r\":3/" "s/\"r\":4/&,\"rank_pattern\":{\"q_proj\":2}/" \
 		"s/,\"model.layers.4.mlp.down_proj\"//" "s/\"target_modules\":\[/&\"lm_head\",/"; do
 		sed "$k" out/adapter_config.json >bad/adapter_config.json && ! same out/adapter_config.json bad/adapter_config.json >/dev/null &&
 		fails_with 1 sg import --format peft bad 2>err && is "$(grep -c . err)" 1 || return 1
 	done && printf "[" >bad/adapter_config.json && fails_with 128 sg import --format peft bad && git_ for-each-ref >now && same was now
+'
+t 'rsLoRA, and ranks and alphas of single modules, are the same graft as their plain form' '
+	rm -rf bad && cp -r out bad && put () { sed "$1" out/adapter_config.json >bad/adapter_config.json && ! same out/adapter_config.json bad/adapter_config.json >x; } &&
+	id () { sg import --format peft --json bad >log && json graft <log; } &&
+	put "s/:6.5/:13/" && want=$(id) && put "s/\"r\":4/\"r\":4,\"use_rslora\":true/" && is "$(id)" $want &&
+	put "s/\"r\":4/\"r\":9,\"rank_pattern\":{\".*\":4},\"alpha_pattern\":{\"no_proj\":2,\"(self_attn|mlp)[.][a-z]+_proj\":13,\"q_proj\":1}/" && is "$(id)" $want &&
+	put "s/\"r\":4/\"r\":4,\"alpha_pattern\":{\"proj\":1,\"elf_attn.q_proj\":1,\"^layers.*\":1,\"^model.layers.[0-4].*proj\":13,\".*\":1}/" && is "$(id)" $want &&
+	put "s/\"r\":4/\"r\":4,\"alpha_pattern\":{\"model\\\\\\\\.layers\\\\\\\\.\\\\\\\\d.*\":13}/" && is "$(id)" $want &&
+	put "s/\"r\":4/\"r\":4,\"alpha_pattern\":{\"layers.3.mlp.up_proj\":13}/" && ! is "$(id)" $want >x
 '
 t 'a damaged file' '
 	rm -rf bad && cp -r out bad && size=$(stat -c %s out/adapter_model.safetensors) &&
@@ -106,8 +117,13 @@ if sys.argv[3] == 'load':
 else:
     torch.manual_seed(0)
     out = []
-    for dir, dtype, targets in (('theirs', torch.float32, ['q_proj', 'down_proj', 'lm_head']), ('half', torch.bfloat16, 'all-linear')):
-        m = get_peft_model(new(), LoraConfig(r=4, lora_alpha=12, target_modules=targets, task_type='CAUSAL_LM'))
+    some = dict(rank_pattern={'q_proj': 2, r'layers\.1\.mlp\.(up|gate)_proj': 7, '^model.layers.2.self_attn.[ok]_.*': 3},
+                alpha_pattern={'layers.2.mlp.down_proj': 40, '(self_attn.)?[kv]_proj': 3, r'.*\d\.mlp.up_proj': 5.5})
+    for dir, dtype, targets, more in (
+            ('theirs', torch.float32, ['q_proj', 'down_proj', 'lm_head'], {}), ('half', torch.bfloat16, 'all-linear', {}),
+            ('rs', torch.float32, 'all-linear', dict(use_rslora=True)), ('some', torch.float32, 'all-linear', some),
+            ('rssome', torch.bfloat16, 'all-linear', dict(use_rslora=True, **some)), ('dora', torch.float32, 'all-linear', dict(use_dora=True, **some))):
+        m = get_peft_model(new(), LoraConfig(r=4, lora_alpha=12, target_modules=targets, task_type='CAUSAL_LM', **more))
         for n, p in m.named_parameters():
             if 'lora_' in n:
                 torch.nn.init.normal_(p, std=0.05)
@@ -137,8 +153,11 @@ t 'peft computes the same loss from an export' '
 '
 t 'an adapter that peft saved computes the same loss here' '
 	python3 peft_loss.py "$model" text make >theirs.txt 2>log || { cat log; return 1; }
-	sg import --format peft --name theirs theirs >log && grep -q "that it is for .$model.;" log && sg import --format peft --name half half -q &&
-	sg eval --rev $first --cand theirs --file text --json >e1 && sg eval --rev $first --cand half --file text --json >e2 && python3 near.py theirs.txt e1 e2
+	sg import --format peft --name theirs theirs >log && grep -q "that it is for .$model.;" log && for k in half rs some rssome dora; do
+		sg import --format peft --name $k $k -q || return 1
+	done && for k in theirs half rs some rssome dora; do
+		sg eval --rev $first --cand $k --file text --json >e.$k || return 1
+	done && python3 near.py theirs.txt e.theirs e.half e.rs e.some e.rssome e.dora && sg show some >log && grep -q "rank=7" log
 '
 cat >archs.py <<'PY'
 import sys, torch
