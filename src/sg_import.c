@@ -15,7 +15,7 @@
 struct place {
 	char site[64], module[200];
 	enum sg_layout layout;
-	size_t in, out;
+	size_t in, out, rows;		/* rows: outputs of the module, which may be more maps' */
 	size_t rank;			/* of its tensors; no more than the graft's */
 	double alpha, scale;		/* PEFT's: alpha / rank, or / sqrt(rank) */
 	double times;			/* what B is multiplied by, for the graft has one scale */
@@ -180,6 +180,7 @@ static int add_place(struct import *m, const char *site)
 	SG_TRY(sg_site_find(&at, &m->bare.model, site));
 	p->in = at.in;
 	p->out = at.out;
+	p->rows = sg_peft_rows(d, p->layout, p->out);
 	return 0;
 }
 
@@ -300,7 +301,8 @@ static unsigned shape_of(size_t *theirs, size_t *ours, unsigned *our_ndim, const
 		theirs[1] = ours[1] = p->in;
 		return 2;
 	case 'B':
-		theirs[0] = ours[0] = p->out;
+		theirs[0] = p->rows;
+		ours[0] = p->out;
 		theirs[1] = p->rank;
 		ours[1] = (size_t)m->rank;
 		return 2;
@@ -382,11 +384,12 @@ static int take_tensors(struct import *m)
 			list(&missing, key);
 			continue;
 		}
-		rc = sg_peft_check(p->module, p->layout, p->site);
+		rc = sg_peft_check(p->module, p->layout, p->site, m->parts);
 		for (const char *c = m->parts; rc >= 0 && *c; c++)
 			rc = check_factor(m, p, *c);
 		p->taken = true;
-		m->taken += strlen(m->parts);
+		if (!i || strcmp(m->place[i - 1].module, p->module))
+			m->taken += strlen(m->parts);
 	}
 	if (rc < 0) {
 		sg_buf_release(&missing.b);
@@ -527,14 +530,16 @@ static int values(float **out, size_t *ours, unsigned *ndim, const struct import
 	const struct sg_tensor_info *t = factor(m, p, part);
 	struct sg_mat v = { .data = t->data, .dtype = t->dtype, .rows = t->shape[0],
 			     .cols = t->ndim > 1 ? t->shape[1] : 1 };
-	size_t theirs[2], stride;
+	size_t theirs[2], stride, rows;
 	float *w;
 
 	(void)shape_of(theirs, ours, ndim, m, p, part);
 	stride = *ndim > 1 ? ours[1] : 1;
+	rows = part == 'B' ? p->out : v.rows;	/* of a module that is more maps, those of this one */
 	SG_TRY(SG_NEW(w, ours[0] * stride));
-	for (size_t k = 0; k < v.rows * v.cols; k++) {
-		float x = sg_mat_at(&v, k);
+	for (size_t k = 0; k < rows * v.cols; k++) {
+		size_t row = part == 'B' ? sg_peft_row(sg_checkpoint_desc(m->view.ckpt), p->layout, k / v.cols) : k / v.cols;
+		float x = sg_mat_at(&v, row * v.cols + k % v.cols);
 
 		x = part == 'B' ? (float)(p->times * x) : x;
 		if (!isfinite(x)) {

@@ -55,12 +55,39 @@ int sg_peft_module(char *out, size_t size, enum sg_layout *layout, const struct 
 	return sg_fail(SG_E_NOTFOUND, "the base has no map '%s'", site);
 }
 
-int sg_peft_check(const char *module, enum sg_layout layout, const char *site)
+bool sg_peft_fused(enum sg_layout layout)
 {
-	if (layout == SG_AS_IS || layout == SG_TURNED)
+	return layout != SG_AS_IS && layout != SG_TURNED;
+}
+
+size_t sg_peft_rows(const struct sg_desc *d, enum sg_layout layout, size_t out)
+{
+	return sg_peft_fused(layout) ? (d->heads + 2 * d->kv_heads) * d->head_dim : out;
+}
+
+size_t sg_peft_row(const struct sg_desc *d, enum sg_layout layout, size_t i)
+{
+	size_t h = d->head_dim, k = d->heads * h, v = k + d->kv_heads * h;
+
+	switch (layout) {
+	case SG_TURNED_K: case SG_ROWS_K:
+		return k + i;
+	case SG_TURNED_V: case SG_ROWS_V:
+		return v + i;
+	case SG_HEADS_Q: case SG_HEADS_K: case SG_HEADS_V:
+		return i / h * 3 * h + (size_t)(layout - SG_HEADS_Q) * h + i % h;
+	default:
+		return i;
+	}
+}
+
+int sg_peft_check(const char *module, enum sg_layout layout, const char *site, const char *parts)
+{
+	if (!sg_peft_fused(layout) || (layout != SG_PAIRED && (!parts || !strcmp(parts, "AB"))))
 		return 0;
-	return sg_fail(SG_E_REFUSED, "'%s' is a part of '%s', one map for query, key and value: it would need a change of all "
-		       "three put together or taken apart, which is not done", site, module);
+	return sg_fail(SG_E_REFUSED, "'%s' is a part of '%s', one map for query, key and value: of those only LoRA can be put "
+		       "together and taken apart; this would need what it makes of the other parts' %s too", site, module,
+		       *parts == 'l' ? "inputs or outputs" : "lengths");
 }
 
 int sg_peft_base(const struct sg_desc *d)
@@ -84,6 +111,11 @@ void sg_peft_key(char *out, size_t size, const char *module, char part)
 
 /* --- which graft --------------------------------------------------------------- */
 
+struct stand {
+	size_t module, rank;		/* several sites may be parts of one module */
+	enum sg_layout layout;
+};
+
 struct peft {
 	struct sg_view view;
 	struct sg_extra pick;
@@ -92,10 +124,11 @@ struct peft {
 	const struct sg_graft *g;
 	char *full, *dir;
 	struct sg_names modules, keys;	/* in the graft's order; A's and B's by turns */
-	struct sg_tensor_put *put;
-	float **data;
-	size_t n, stride;		/* tensors; of each module */
-	size_t rank, *ranks;		/* of all modules; of each */
+	struct stand *at;		/* where each site stands */
+	float **theirs, **data;		/* tensors of the modules; of the sites */
+	struct sg_tensor_put *put;	/* theirs */
+	size_t n, sites, stride;	/* theirs; sites; tensors of one of either */
+	size_t rank;			/* of all modules */
 	uint64_t bytes;
 	bool turned;			/* maps stored as [in,out] */
 };
@@ -163,6 +196,17 @@ static int pick(struct peft *e, struct sg_repo *r, const char *word)
 	return 0;
 }
 
+static int stand(struct peft *e, size_t i, const char *module, enum sg_layout layout)
+{
+	size_t k = 0;
+
+	while (k < e->modules.n && strcmp(e->modules.name[k], module))
+		k++;
+	e->at[i] = (struct stand){ .module = k, .layout = layout };
+	e->turned |= layout == SG_TURNED || layout == SG_TURNED_Q || layout == SG_TURNED_K || layout == SG_TURNED_V;
+	return k < e->modules.n ? 0 : sg_names_add(&e->modules, module);
+}
+
 /* Everything that can be told from the manifest alone. */
 static int check_graft(struct peft *e, const struct sg_graft *g)
 {
@@ -178,7 +222,9 @@ static int check_graft(struct peft *e, const struct sg_graft *g)
 	if (!strcmp(g->type->name, "head") && !sg_graft_int(g, "rank"))
 		return sg_fail(SG_E_REFUSED, "graft %.16s is a whole matrix for the head (rank 0): an adapter of PEFT holds a "
 			       "change of low rank", g->id);
-	for (size_t i = 0; i < g->file.sites.n; i++) {
+	e->sites = g->file.sites.n;
+	SG_TRY(SG_NEW(e->at, e->sites));
+	for (size_t i = 0; i < e->sites; i++) {
 		const char *site = g->file.sites.name[i];
 
 		if (!strncmp(site, "grown.", 6))
@@ -188,9 +234,8 @@ static int check_graft(struct peft *e, const struct sg_graft *g)
 			return sg_fail(SG_E_REFUSED, "graft %.16s stands at '%s', which is no linear map: that is all that an "
 				       "adapter of PEFT can change", g->id, site);
 		SG_TRY(sg_peft_module(module, sizeof(module), &layout, d, site));
-		SG_TRY(sg_peft_check(module, layout, site));
-		SG_TRY(sg_names_add(&e->modules, module));
-		e->turned |= layout == SG_TURNED;
+		SG_TRY(sg_peft_check(module, layout, site, g->type->factors ? "AB" : sg_peft_parts(g->type->name)));
+		SG_TRY(stand(e, i, module, layout));
 	}
 	return 0;
 }
@@ -219,26 +264,14 @@ static int compose(struct peft *e, struct sg_repo *r)
 
 /* --- its factors --------------------------------------------------------------- */
 
+/* The scale stays alpha / rank. */
 static double alpha_of(const struct peft *e)
 {
 	const char *parts = sg_peft_parts(e->g->type->name);
 
-	return parts && *parts == 'A' ? sg_graft_num(e->g, "alpha") : (double)e->rank;
-}
-
-/* v [rows,cols], yours, in the upper left of zeros. */
-static int widen(float **v, size_t rows, size_t cols, size_t new_rows, size_t new_cols)
-{
-	float *w;
-
-	if (rows == new_rows && cols == new_cols)
-		return 0;
-	SG_TRY(SG_NEW(w, new_rows * new_cols));
-	for (size_t i = 0; i < rows; i++)
-		memcpy(w + i * new_cols, *v + i * cols, cols * sizeof(*w));
-	free(*v);
-	*v = w;
-	return 0;
+	if (!parts || *parts != 'A')
+		return (double)e->rank;
+	return sg_graft_num(e->g, "alpha") * ((double)e->rank / (double)sg_graft_int(e->g, "rank"));
 }
 
 /* Does an ia3 graft scale what goes into the map? */
@@ -249,56 +282,91 @@ static bool input_side(const struct sg_graft *g, const char *site)
 	return !strcmp(side, "in") || (!strcmp(side, "auto") && tail && !strcmp(tail, ".down"));
 }
 
-/* The next tensor of module i, whose values are there. */
-static int add_tensor(struct peft *e, size_t i, char part, struct sg_tensor_put put)
+/* The next tensor of module j, v. */
+static int add_tensor(struct peft *e, size_t j, char part, float *v, struct sg_tensor_put put)
 {
 	char key[KEY_MAX];
 
 	put.dtype = SG_F32;
-	put.data = e->data[e->keys.n];
+	put.data = v;
 	e->put[e->keys.n] = put;
 	e->bytes += put.shape[0] * (put.ndim > 1 ? put.shape[1] : 1) * sizeof(float);
-	sg_peft_key(key, sizeof(key), e->modules.name[i], part);
+	sg_peft_key(key, sizeof(key), e->modules.name[j], part);
 	return sg_names_add(&e->keys, key);
 }
 
-/* In PEFT's words: A [r,in] and B [out,r] of dW = alpha / r * B A; of DoRA also m [out]. */
-static int add_lora(struct peft *e, size_t i)
+/*
+ * In PEFT's words: A [r,in] and B [out,r] of dW = alpha / r * B A; of DoRA also m [out].
+ * Maps that are parts of one module stand side by side in its rank, each with its own
+ * outputs; zeros fill the rest.
+ */
+static int add_lora(struct peft *e, size_t j)
 {
-	size_t in = e->g->part[i].at.in, out = e->g->part[i].at.out, r = e->rank;
-	float **a = &e->data[e->stride * i], **b = a + 1;
+	const struct sg_desc *d = sg_checkpoint_desc(e->view.ckpt);
+	float **a = &e->theirs[e->stride * j], **b = a + 1, *m = NULL;
+	size_t in = 0, out = 0, begin = 0, r = e->rank;
 
-	SG_TRY(widen(a, e->ranks[i], in, r, in));
-	SG_TRY(widen(b, out, e->ranks[i], out, r));
-	SG_TRY(add_tensor(e, i, 'A', (struct sg_tensor_put){ .ndim = 2, .shape = { r, in } }));
-	SG_TRY(add_tensor(e, i, 'B', (struct sg_tensor_put){ .ndim = 2, .shape = { out, r } }));
-	return e->stride < 3 ? 0 : add_tensor(e, i, 'm', (struct sg_tensor_put){ .ndim = 1, .shape = { out } });
+	for (size_t i = 0; i < e->sites; i++) {
+		const struct sg_site *at = &e->g->part[i].at;
+		const struct stand *s = &e->at[i];
+		float **from = &e->data[e->stride * i];
+
+		if (s->module != j)
+			continue;
+		in = at->in;
+		out = sg_peft_rows(d, s->layout, at->out);
+		if (!*a)
+			SG_TRY(SG_NEW(*a, r * in));
+		if (!*b)
+			SG_TRY(SG_NEW(*b, out * r));
+		memcpy(*a + begin * in, from[0], s->rank * in * sizeof(**a));
+		for (size_t k = 0; k < at->out; k++)
+			memcpy(*b + sg_peft_row(d, s->layout, k) * r + begin, from[1] + k * s->rank, s->rank * sizeof(**b));
+		begin += s->rank;
+		m = e->stride > 2 ? from[2] : NULL;
+	}
+	SG_TRY(add_tensor(e, j, 'A', *a, (struct sg_tensor_put){ .ndim = 2, .shape = { r, in } }));
+	SG_TRY(add_tensor(e, j, 'B', *b, (struct sg_tensor_put){ .ndim = 2, .shape = { out, r } }));
+	return m ? add_tensor(e, j, 'm', m, (struct sg_tensor_put){ .ndim = 1, .shape = { out } }) : 0;
 }
 
-/* IA3: l [1,in] of a module that is named feedforward, else [out,1]. */
+/* IA3: l [1,in] of a module that is named feedforward, else [out,1]; a site is a module. */
 static int add_ia3(struct peft *e, size_t i)
 {
 	bool in = input_side(e->g, e->g->file.sites.name[i]);
 	size_t n = e->g->part[i].t[0]->n;
 
-	return add_tensor(e, i, 'l', (struct sg_tensor_put){ .ndim = 2, .shape = { in ? 1 : n, in ? n : 1 } });
+	return add_tensor(e, i, 'l', e->data[i], (struct sg_tensor_put){ .ndim = 2, .shape = { in ? 1 : n, in ? n : 1 } });
 }
 
-/* Values of module i. */
+/* Values of site i. */
 static int take(struct peft *e, size_t i)
 {
 	struct sg_part *p = &e->g->part[i];
 	float **d = &e->data[e->stride * i];
 
 	if (e->g->type->factors)
-		return e->g->type->factors(p, &d[1], &d[0], &e->ranks[i]);
-	e->ranks[i] = (size_t)sg_graft_int(e->g, "rank");
+		return e->g->type->factors(p, &d[1], &d[0], &e->at[i].rank);
+	e->at[i].rank = (size_t)sg_graft_int(e->g, "rank");
 	for (size_t k = 0; k < e->stride; k++)
 		SG_TRY(sg_graft_tensor(&d[k], e->g, p->t[k]));
 	return 0;
 }
 
 /* One rank for all modules: that of the largest, zeros fill the others. */
+static int choose_rank(struct peft *e)
+{
+	size_t *sum;
+
+	SG_TRY(SG_NEW(sum, e->modules.n));
+	for (size_t i = 0; i < e->sites; i++) {
+		sum[e->at[i].module] += e->at[i].rank;
+		e->rank = SG_MAX(e->rank, sum[e->at[i].module]);
+	}
+	free(sum);
+	return 0;
+}
+
 static int collect(struct peft *e)
 {
 	const char *parts = sg_peft_parts(e->g->type->name);
@@ -306,14 +374,13 @@ static int collect(struct peft *e)
 	e->stride = parts ? strlen(parts) : 2;
 	e->n = e->stride * e->modules.n;
 	SG_TRY(SG_NEW(e->put, e->n));
-	SG_TRY(SG_NEW(e->data, e->n));
-	SG_TRY(SG_NEW(e->ranks, e->modules.n));
-	for (size_t i = 0; i < e->modules.n; i++) {
+	SG_TRY(SG_NEW(e->theirs, e->n));
+	SG_TRY(SG_NEW(e->data, e->stride * e->sites));
+	for (size_t i = 0; i < e->sites; i++)
 		SG_TRY(take(e, i));
-		e->rank = SG_MAX(e->rank, e->ranks[i]);
-	}
-	for (size_t i = 0; i < e->modules.n; i++)
-		SG_TRY(e->stride == 1 ? add_ia3(e, i) : add_lora(e, i));
+	SG_TRY(choose_rank(e));
+	for (size_t j = 0; j < e->modules.n; j++)
+		SG_TRY(e->stride == 1 ? add_ia3(e, j) : add_lora(e, j));
 	for (size_t i = 0; i < e->n; i++)
 		e->put[i].name = e->keys.name[i];
 	return 0;
@@ -352,6 +419,7 @@ static void put_modules(struct sg_jsonw *w, const char *key, const struct peft *
 {
 	sg_jsonw_key(w, key);
 	sg_jsonw_array(w);
+	/* inputs: of IA3, where a site is a module */
 	for (size_t i = 0; i < e->modules.n; i++)
 		if (!inputs || input_side(e->g, e->g->file.sites.name[i]))
 			sg_jsonw_str(w, e->modules.name[i]);
@@ -497,10 +565,13 @@ int sg_export_peft(struct sg_peft_info *out, struct sg_repo *r, const struct sg_
 		answer(out, &e);
 	if (e.dir)
 		(void)sg_dir_remove(e.dir);	/* gone already when it was moved */
-	for (size_t i = 0; e.data && i < e.n; i++)
+	for (size_t i = 0; e.data && i < e.stride * e.sites; i++)
 		free(e.data[i]);
+	for (size_t i = 0; e.theirs && i < e.n; i++)
+		free(e.theirs[i]);
 	free(e.data);
-	free(e.ranks);
+	free(e.theirs);
+	free(e.at);
 	free(e.put);
 	free(e.name);
 	free(e.dir);

@@ -13,8 +13,14 @@ bool sg_peft_has(const struct sg_desc *d, const char *site);
 /* Name of a site of the base as a module of its transformers model, and how the map
  * stands in it. NOTFOUND when the base has no such map. */
 int sg_peft_module(char *out, size_t size, enum sg_layout *layout, const struct sg_desc *d, const char *site);
-/* 0 when an adapter can be put on the module by itself; REFUSED says what it would need. */
-int sg_peft_check(const char *module, enum sg_layout layout, const char *site);
+/* 0 when a graft with these parts (sg_peft_parts) can stand on the module; REFUSED says
+ * what it would need. */
+int sg_peft_check(const char *module, enum sg_layout layout, const char *site, const char *parts);
+/* Is the module one map for query, key and value, of which the site is a part? */
+bool sg_peft_fused(enum sg_layout layout);
+/* Which of its outputs is output i of the site; how many there are, when the site has out. */
+size_t sg_peft_row(const struct sg_desc *d, enum sg_layout layout, size_t i);
+size_t sg_peft_rows(const struct sg_desc *d, enum sg_layout layout, size_t out);
 /* REFUSED when transformers has no model like the base. */
 int sg_peft_base(const struct sg_desc *d);
 /* The tensors that a type has there, a letter each as its own are called: "AB", "ABm" or

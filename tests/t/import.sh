@@ -171,8 +171,8 @@ kinds = {
     'opt': (OPTConfig(ffn_dim=64, max_position_embeddings=128, word_embed_proj_dim=32, **wide, **rest), ['q_proj', 'out_proj', 'fc1']),
     'mistral': (MistralConfig(num_key_value_heads=2, head_dim=8, intermediate_size=64, max_position_embeddings=128, sliding_window=None, **wide, **rest), 'all-linear'),
     'qwen2': (Qwen2Config(num_key_value_heads=2, intermediate_size=64, max_position_embeddings=128, **wide, **rest), 'all-linear'),
-    'gpt2': (GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=128, **rest), ['c_fc', 'mlp.c_proj', 'attn.c_proj']),
-    'gpt_neox': (GPTNeoXConfig(intermediate_size=64, max_position_embeddings=128, **wide, **rest), ['dense', 'dense_4h_to_h']),
+    'gpt2': (GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=128, **rest), ['c_attn', 'c_fc', 'mlp.c_proj', 'attn.c_proj']),
+    'gpt_neox': (GPTNeoXConfig(intermediate_size=64, max_position_embeddings=128, **wide, **rest), ['query_key_value', 'dense', 'dense_4h_to_h']),
 }
 ids = torch.tensor([list(open('text', 'rb').read())])
 def loss(m):
@@ -182,6 +182,8 @@ if sys.argv[1] == 'load':
     for k in kinds:
         m = AutoModelForCausalLM.from_pretrained(k)
         print(k, loss(PeftModel.from_pretrained(m, k + '-out')))
+    for k in 'gpt2', 'gpt_neox':
+        print(k + '-part', loss(PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(k), k + '-part')))
     sys.exit()
 plain = list(range(33, 127)) + list(range(161, 173)) + list(range(174, 256))
 odd = [b for b in range(256) if b not in plain]
@@ -210,13 +212,23 @@ t 'the other architectures, both ways' '
 	for k in opt mistral qwen2 gpt2 gpt_neox; do
 		mkdir $k-reg && cp book.txt $k-reg && cd $k-reg && sg init -q --base ../$k && sg data add book -q --role train --split line book.txt &&
 		sg import -q --format peft --name in ../$k-in && sg eval --cand in --file ../text --json >../e &&
-		sg train -q --type phi --set rank=4 --name out --sites "*.attn.o,*.mlp.*" --steps 4 --batch 2 --seq 32 --lr 0.05 && sg export -q --format peft ../$k-out out &&
+		sg train -q --type phi --set rank=4 --name out --steps 4 --batch 2 --seq 32 --lr 0.05 && sg export -q --format peft ../$k-out out &&
 		sg eval --cand out --file ../text --json >../$k.out && cd .. &&
 		is "$(one_loss e)" "$(awk "\$1 == \"$k\" { printf \"%.4f\", \$2 }" made)" || return 1
-	done && cd gpt2-reg && sg train -q --type lora --name fused --steps 1 --batch 1 --seq 16 && fails_with 1 sg export --format peft no fused 2>err && grep -q "c_attn" err && cd .. &&
+	done && for k in gpt2 gpt_neox; do
+		cd $k-reg && sg train -q --type lora --set alpha=3 --sites "*.1.attn.v,*.attn.k,*.mlp.up" --name part --steps 4 --batch 2 --seq 32 --lr 0.05 &&
+		sg export --format peft ../$k-part part >log && grep -q "rank 16, alpha 6" log && sg eval --cand part --file ../text --json >../$k.part &&
+		sg import --format peft -q --name back ../$k-part && sg eval --cand back --file ../text --json >e && is "$(one_loss e)" "$(one_loss ../$k.part)" &&
+		for type in ia3 dora; do
+			sg train -q --type $type --name $type --steps 1 --batch 1 --seq 16 && fails_with 1 sg export --format peft no $type 2>err &&
+			grep -q "one map for query, key and value.*this would need" err && ! ls -d no 2>x || return 1
+		done && cd .. || return 1
+	done &&
 	python3 archs.py load >loaded 2>log || { cat log; return 1; }
 	for k in opt mistral qwen2 gpt2 gpt_neox; do
 		is "$(one_loss $k.out)" "$(awk "\$1 == \"$k\" { printf \"%.4f\", \$2 }" loaded)" || return 1
+	done && for k in gpt2 gpt_neox; do
+		is "$(one_loss $k.part)" "$(awk "\$1 == \"$k-part\" { printf \"%.4f\", \$2 }" loaded)" || return 1
 	done
 '
 t 'import --json' '
