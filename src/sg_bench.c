@@ -94,7 +94,8 @@ static int prepare(struct bench *b, struct sg_repo *r, bool blank)
 	SG_TRY(b->dev.be->memory(&b->dev, &b->before, &left));
 	SG_TRY(open_base(b, r, blank));
 	if (o->seq > sg_checkpoint_desc(b->ckpt)->max_pos)
-		return sg_fail(SG_E_USAGE, "the base has %zu positions, fewer than --seq %llu", sg_checkpoint_desc(b->ckpt)->max_pos,
+		return sg_fail(SG_E_USAGE, "the base has %zu positions, fewer than --seq %llu",
+			       sg_checkpoint_desc(b->ckpt)->max_pos,
 			       (unsigned long long)o->seq);
 	SG_TRY(sg_model_init(&b->m, b->ckpt, &b->dev));
 	return make_graft(b, b->micro);
@@ -347,7 +348,9 @@ static int time_op(struct bench *b, struct op *o, double *best, const char *row)
 static int ceilings(struct bench *b)
 {
 	size_t n = strncmp(b->dev.be->name, "cpu", 3) ? 8192 : 1024;
-	struct op gemm = { .name = "gemm", .run = run_fwd, .N = n, .E = n, .D = n, .flops = 2.0 * (double)n * (double)n * (double)n };
+	struct op gemm = {
+		.name = "gemm", .run = run_fwd, .N = n, .E = n, .D = n, .flops = 2.0 * (double)n * (double)n * (double)n,
+	};
 	struct op copy = { .name = "copy", .run = run_copy, .N = 8 * n, .E = n, .bytes = 8.0 * 8 * (double)n * (double)n };
 	struct sg_slab w = { 0 };
 	int rc = sg_slab_add(&w, "w", n, n, true);

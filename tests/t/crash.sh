@@ -69,7 +69,8 @@ t 'gc' '
 	git_ update-ref -d refs/sg/cand/$(git_ for-each-ref --format="%(refname:lstrip=3)" refs/sg/cand) && crashes all_ gc --prune=now
 '
 t 'packs that are joined after a change' '
-	sg config gc.autoPackLimit 2 && crashes main_ data add more --role train --split line --to 30 --min-bytes 3 book.txt && is "$(ls .sg/registry.git/objects/pack/*.pack | wc -l)" 1
+	more="data add more --role train --split line --to 30 --min-bytes 3 book.txt" && sg config gc.autoPackLimit 2 && cp -r . "$here/join" &&
+	(cd "$here/join" && sg $more -q && is "$(ls .sg/registry.git/objects/pack/*.idx | wc -l)" 1) && crashes main_ $more
 '
 t 'gc that drops weights' '
 	sg config sg.rejectedExpire now && crashes refs_ gc --prune=now

@@ -44,7 +44,7 @@ loop () {
 	end=$(($(date +%s) + seconds)) done_=0 undone=0
 	while [ "$(date +%s)" -lt $end ]; do
 		rm -rf .sg && cp -r "$here/old" .sg
-		stab $ms "$@"
+		stab $((undone ? ms : ms / 3 + 1)) "$@"	# early until one came before the change
 		whole || return 1
 		case $(git_ rev-parse main) in
 		$old) undone=$((undone + 1)); "$SG" "$@" >"$here/out" 2>"$here/err" || { cat "$here/err"; return 1; } ;;
