@@ -7,7 +7,7 @@
 #	SG=build/cpu/sg SG_TESTS=build/cpu/sg-tests	what to test
 #	SG_TEST_REQUIRE="cuda shared"	a skip for one of these reasons is a failure ("all": any)
 #	SG_TEST_TIMEOUT=300		seconds for one file (3000 under valgrind)
-#	SG_VALGRIND=1			tests/t run sg under valgrind
+#	SG_VALGRIND=1			tests/t run sg under valgrind, see tests/t/lib.sh
 #	SG_TEST_JOBS=2			files at a time
 #	SG_TEST_VERBOSE=1		show every line
 cd "${0%/*}/.." || exit 1

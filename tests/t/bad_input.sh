@@ -278,7 +278,7 @@ must () {
 	tamper refs/heads/main $main "$path" "$how" && refuses "$status" "$pattern" "$@" || { echo "with $path $how"; restore; return 1; }
 	restore
 }
-every='empty half longer object list nul flip10 flip50 flip90 text gone'
+every='empty half longer object nul flip10 flip50 flip90 gone'
 t 'graft.json' '
 	each grafts/$id/graft.json "$every deep" sg eval held && each grafts/$id/graft.json "$every" sg train --type lora $fast &&
 	must 128 "graft $id" grafts/$id/graft.json flip50 sg eval && must 128 "graft" grafts/$id/graft.json gone sg eval &&
@@ -287,7 +287,7 @@ t 'graft.json' '
 '
 t 'train.json and accept.json' '
 	for file in train.json accept.json; do
-		for how in $every deep; do
+		for how in empty half list nul flip50 deep gone; do
 			tamper refs/heads/main $main grafts/$id/$file $how || return 1
 			for c in log status "show $id" "diff $main HEAD" "diff $main HEAD --json" "train --resume"; do
 				calm sg $c || { echo "with $file $how: $c"; restore; return 1; }

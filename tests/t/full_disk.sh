@@ -103,7 +103,7 @@ allocs () {
 	while [ $i -lt 3000 ]; do
 		from_seed SG_FAIL_ALLOC $i "$@" || return 1
 		[ $status = 0 ] || failures=$((failures + 1))
-		i=$((i + 1 + i / 3))
+		i=$((i + 1 + i / 2))
 	done
 	[ $failures -gt 3 ]
 }

@@ -28,9 +28,21 @@ export SG SG_TOP HOME XDG_CONFIG_HOME GIT_CONFIG_NOSYSTEM LC_ALL TZ TERM \
 	GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL GIT_AUTHOR_DATE GIT_COMMITTER_DATE
 unset SG_DIR SG_PAGER PAGER GIT_DIR GIT_WORK_TREE SSH_AUTH_SOCK
 
-# SG_VALGRIND=1: a report of valgrind is exit status 99, which no test expects.
+# SG_VALGRIND=1: a report of valgrind is exit status 99, which no test expects. In the
+# test file of a command only that command runs under it: what the others do to set the
+# scene is tested in their own files. SG_VALGRIND=all: every command, everywhere.
+own=${0##*/}
+own=${own%.sh}
+"$SG" help "$own" >/dev/null 2>&1 || own=
+under_valgrind () {
+	case $SG_VALGRIND in
+	"") false ;;
+	all) ;;
+	*) case " $* " in *" ${own:-} "*) ;; *) [ ! "$own" ] ;; esac ;;
+	esac
+}
 sg () {
-	if [ "$SG_VALGRIND" ]; then
+	if under_valgrind "$@"; then
 		valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 			--show-leak-kinds=definite "$SG" "$@"
 	else
