@@ -79,6 +79,7 @@ static size_t cpu_scratch(struct sg_device *d, size_t N, size_t T, size_t H, siz
 extern const struct sg_backend SG_CPU_X(backend, SG_ISA);
 const struct sg_backend SG_CPU_X(backend, SG_ISA) = {
 	.ops = SG_OPS,
+	.size = sizeof(struct sg_backend),
 	.name = "cpu",
 	.logits = (size_t)4 << 20,
 	.init = cpu_init,

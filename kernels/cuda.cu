@@ -279,6 +279,7 @@ int sg_cuda_get(struct sg_device *d, void *dst, const void *src, size_t bytes)
 
 extern "C" __attribute__((visibility("default"))) const struct sg_backend sg_backend_cuda = {
 	.ops = SG_OPS,
+	.size = sizeof(struct sg_backend),
 	.name = "cuda",
 	.logits = (size_t)64 << 20,
 	.init = cuda_init,

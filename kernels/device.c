@@ -142,7 +142,7 @@ static int load_cuda(const struct sg_backend **out)
 	be = dlsym(h, "sg_backend_cuda");
 	if (!be)
 		return sg_fail(SG_E_DEVICE, "libsg_cuda.so has no sg_backend_cuda");
-	if (strcmp(be->ops, SG_OPS)) {
+	if (strcmp(be->ops, SG_OPS) || be->size != sizeof(*be)) {
 		be = NULL;
 		return sg_fail(SG_E_DEVICE, "libsg_cuda.so is of another build of sg");
 	}

@@ -31,7 +31,8 @@ enum sg_act { SG_ACT_NONE, SG_ACT_SILU, SG_ACT_GELU, SG_ACT_GELU_TANH, SG_ACT_RE
 /* What every backend must supply: memory, then one function for each op.
  * Pointers given to an operation are memory of that device. */
 struct sg_backend {
-	const char *ops;	/* SG_OPS of its build: a library of another build is refused */
+	const char *ops;	/* SG_OPS of its build, and the size of this: a library of another */
+	size_t size;		/* build is refused */
 	const char *name;
 	size_t logits;		/* floats of logits to hold at a time: what its cache likes, or fills it */
 	int  (*init)(struct sg_device *d);

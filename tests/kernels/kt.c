@@ -230,7 +230,7 @@ int kt_open_host(struct sg_device *d)
 		strcpy(slash ? slash : path, "/cuda_host/libsg_cuda.so");
 		h = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		be = h ? dlsym(h, "sg_backend_cuda") : NULL;
-		if (!be || strcmp(be->ops, SG_OPS)) {
+		if (!be || strcmp(be->ops, SG_OPS) || be->size != sizeof(*be)) {
 			be = NULL;
 			return sg_fail(SG_E_DEVICE, "the kernels of CUDA for the host are not there, or of another build");
 		}
