@@ -1,6 +1,8 @@
 #include "registry/wire.h"
+#include "registry/commit.h"
 #include "registry/remote.h"
 #include <stdarg.h>
+#include <unistd.h>
 
 /*
  * http(s) through the user's git: it has the proxies, the credential helpers and
@@ -285,21 +287,63 @@ static int push_args(struct args *a, const char *url, const struct sg_push_cmd *
 	return 0;
 }
 
+/* What git leaves out of a pack follows from history alone. A list of parents of its
+ * own for this run makes the parts that came over parents of what is pushed. */
+static int lend_parents(struct args *a, char **file, struct sg_registry *r, const struct sg_push_cmd *cmd, size_t n,
+			const struct sg_refs *there)
+{
+	struct sg_buf b = { 0 };
+	char hex[SG_OID_HEX];
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < n; i++) {
+		struct sg_commit c = { 0 };
+		enum sg_object_type type;
+
+		if (sg_oid_is_zero(&cmd[i].new) || sg_object_stat(&type, NULL, r, &cmd[i].new) < 0 || type != SG_OBJ_COMMIT)
+			continue;
+		rc = sg_commit_read(&c, r, &cmd[i].new);
+		sg_oid_hex(hex, &cmd[i].new);
+		if (rc >= 0)
+			rc = sg_buf_str(&b, hex);
+		for (size_t k = 0; rc >= 0 && k < c.n_parents + there->n; k++) {
+			sg_oid_hex(hex, k < c.n_parents ? &c.parent[k] : &there->ref[k - c.n_parents].oid);
+			rc = sg_buf_fmt(&b, " %s", hex);
+		}
+		if (rc >= 0)
+			rc = sg_buf_str(&b, "\n");
+		sg_commit_release(&c);
+	}
+	*file = sg_asprintf("%s/parents-%ld", r->tmp_dir, (long)getpid());
+	if (rc >= 0)
+		rc = *file ? sg_file_write(*file, b.data, b.len) : -SG_E_NOMEM;
+	if (rc >= 0)
+		rc = env_add(a, "GIT_GRAFT_FILE=%s", *file);
+	sg_buf_release(&b);
+	return rc;
+}
+
 int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic,
-		 const struct sg_progress *progress)
+		 const struct sg_refs *there, const struct sg_progress *progress)
 {
 	struct args a = { 0 };
 	struct sg_buf out = { 0 };
+	char *parents = NULL;
 	bool heard = false;
 	int rc = begin(&a, r, "push", url);
 
 	if (rc >= 0)
 		rc = push_args(&a, a.login.url, cmd, n, atomic, progress != NULL);
+	if (rc >= 0 && there && there->n)
+		rc = lend_parents(&a, &parents, r, cmd, n, there);
 	for (size_t i = 0; i < n; i++)
 		cmd[i].rc = -SG_E_ERROR;
 	if (rc >= 0)
 		rc = run(&out, &a, NULL, progress);
 	/* It fails when a ref was refused; then the lines say which. */
+	if (parents)
+		unlink(parents);
+	free(parents);
 	heard = sg_exec_take_results(cmd, n, out.data) > 0;
 	sg_buf_release(&out);
 	args_release(&a);

@@ -241,21 +241,19 @@ static int objects(struct sg_oids *list, struct sg_registry *r, struct sg_push *
 	return rc;
 }
 
+/* list: what to send; no pack at all when only removals are asked for. */
 static int converse(struct sg_wire *w, struct sg_registry *r, struct sg_push *ref, size_t n,
-		    const struct sg_advert *ad, bool atomic, const struct sg_progress *progress)
+		    const struct sg_advert *ad, const struct sg_oids *list, bool pack, bool atomic,
+		    const struct sg_progress *progress)
 {
-	struct sg_oids list = { 0 };
 	struct report rep = { 0 };
-	int rc, heard, pack;
+	int rc, heard;
 
 	if (!sg_advert_can(ad, "report-status") || !sg_advert_can(ad, "side-band-64k"))
 		return sg_fail(SG_E_UNSUPPORTED, "'%s' runs a git that is too old", w->url);
-	rc = pack = objects(&list, r, ref, n, ad);
-	if (rc >= 0)
-		rc = send_commands(w, ref, n, atomic && sg_advert_can(ad, "atomic"));
+	rc = send_commands(w, ref, n, atomic && sg_advert_can(ad, "atomic"));
 	if (rc >= 0 && pack)
-		rc = sg_send_pack(w, r, &list, progress);
-	free(list.oid);
+		rc = sg_send_pack(w, r, list, progress);
 	/* A side that refuses the pack half way hangs up, but says why first. */
 	if (rc >= 0 || rc == -SG_E_IO) {
 		if (rc >= 0)
@@ -294,7 +292,7 @@ static void follow(struct sg_registry *r, const char *name, const struct sg_push
 }
 
 static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, bool atomic,
-		   const struct sg_progress *progress)
+		   const struct sg_refs *there, const struct sg_progress *progress)
 {
 	struct sg_push_cmd *cmd;
 	size_t k = 0;
@@ -304,7 +302,7 @@ static int by_exec(struct sg_registry *r, const char *url, struct sg_push *ref, 
 	for (size_t i = 0; i < n; i++)
 		if (ref[i].rc == 1)
 			cmd[k++] = (struct sg_push_cmd){ .dst = ref[i].dst, .old = ref[i].old, .new = ref[i].src };
-	rc = sg_exec_push(r, url, cmd, k, atomic, progress);
+	rc = sg_exec_push(r, url, cmd, k, atomic, there, progress);
 	for (size_t i = 0, j = 0; rc >= 0 && i < n; i++)
 		if (ref[i].rc == 1) {
 			answer(&ref[i], cmd[j].rc, cmd[j].text || cmd[j].rc >= 0 ? cmd[j].text :
@@ -353,36 +351,158 @@ static int by_link(struct sg_registry *r, const struct sg_url *u, struct sg_push
 	return rc;
 }
 
+/* One side of a push: a wire or the user's git, and what was said on it first. */
+struct side {
+	struct sg_registry *r;
+	const char *url;
+	struct sg_url u;
+	struct sg_wire w;
+	struct sg_advert ad;
+	size_t part;		/* bytes; 0: all at once */
+	struct sg_oid last;	/* the part that went, zero before the first */
+};
+
+static int side_open(struct side *s)
+{
+	if (s->u.kind == SG_URL_HTTP)
+		return sg_exec_refs(&s->ad, s->r, s->url);
+	return sg_wire_open(&s->w, &s->ad, s->r, "git-receive-pack", &s->u, s->url);
+}
+
+static void side_close(struct side *s)
+{
+	if (s->u.kind != SG_URL_HTTP)
+		sg_wire_release(&s->w);
+	sg_advert_release(&s->ad);
+}
+
+/* list: as converse has it; there: the parts, of which only git must be told. */
+static int side_send(struct side *s, struct sg_push *ref, size_t n, const struct sg_oids *list, bool pack, bool atomic,
+		     const struct sg_refs *there, const struct sg_progress *progress)
+{
+	int rc;
+
+	if (s->u.kind == SG_URL_HTTP)
+		return by_exec(s->r, s->url, ref, n, atomic, there, progress);
+	rc = converse(&s->w, s->r, ref, n, &s->ad, list, pack, atomic, progress);
+	if (rc >= 0)
+		sg_wire_finish(&s->w);
+	return rc;
+}
+
+/* Nothing to say: hang up in good form. */
+static int side_leave(struct side *s)
+{
+	if (s->u.kind == SG_URL_HTTP)
+		return 0;
+	SG_TRY(sg_wire_flush(&s->w));
+	sg_wire_finish(&s->w);
+	return 0;
+}
+
+/* The first part of what is to go, if that is more than one: 1 when it went or was
+ * refused. A side that wants no such refs, or does not show them, gets all at once. */
+static int send_part(struct side *s, const struct sg_oids *list, bool first, const struct sg_progress *progress)
+{
+	struct sg_push p = { .rc = 1 };
+	struct sg_oids own = { 0 };
+	char *ref = NULL;
+	int rc = sg_parts_next(&p.src, &ref, s->r, list, s->part, first);
+
+	if (rc <= 0)
+		return rc;
+	p.dst = ref;
+	rc = objects(&own, s->r, &p, 1, &s->ad);
+	if (rc >= 0)
+		rc = side_send(s, &p, 1, &own, true, false, NULL, progress);
+	if (p.rc < 0)
+		s->part = 0;
+	s->last = p.src;
+	sg_push_release(&p, 1);
+	free(own.oid);
+	free(ref);
+	return rc < 0 ? rc : 1;
+}
+
+/* They have served. What is left of them harms nobody: the next push tries again. */
+static void remove_parts(struct side *s, const struct sg_parts *parts)
+{
+	struct side again = { .r = s->r, .url = s->url, .u = s->u };
+	struct sg_push *p = sg_calloc(SG_MAX(parts->refs.n, (size_t)1), sizeof(*p));
+
+	if (p && parts->refs.n && side_open(&again) >= 0) {
+		for (size_t i = 0; i < parts->refs.n; i++)
+			p[i] = (struct sg_push){ .dst = parts->refs.ref[i].name, .old = parts->refs.ref[i].oid, .rc = 1 };
+		side_send(&again, p, parts->refs.n, NULL, false, false, NULL, NULL);
+		sg_push_release(p, parts->refs.n);
+		side_close(&again);
+	}
+	free(p);
+}
+
+/* Else they are kept: who mends what was refused need not send them again. */
+static bool all_well(const struct sg_push *ref, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ref[i].rc < 0)
+			return false;
+	return true;
+}
+
+/* What is still to go, and the parts of it that are there. 1: a pack is needed. */
+static int take_stock(struct sg_oids *list, struct sg_parts *there, struct side *s, struct sg_push *ref, size_t n)
+{
+	int pack;
+
+	SG_TRY(sg_parts_find(there, s->r, &s->ad));
+	SG_TRY(pack = objects(list, s->r, ref, n, &s->ad));
+	sg_parts_drop(list, there);
+	if (!sg_oid_is_zero(&s->last) && !sg_parts_has(there, &s->last))
+		s->part = 0;
+	return pack;
+}
+
+/* 1: a part went over; again, for what is left. */
+static int push_once(struct side *s, struct sg_push *ref, size_t n, bool atomic, const struct sg_progress *progress)
+{
+	struct sg_parts there = { 0 };
+	struct sg_oids list = { 0 };
+	int rc = side_open(s), pack = 0, more = 0;
+
+	SG_TRY(rc);
+	rc = decide_all(s->r, ref, n, &s->ad, atomic);
+	if (rc >= 0)
+		rc = pack = take_stock(&list, &there, s, ref, n);
+	if (rc >= 0 && pack && s->part)
+		rc = more = send_part(s, &list, !there.refs.n, progress);
+	if (rc >= 0 && !more)
+		rc = !to_send(ref, n) ? side_leave(s) :
+		     side_send(s, ref, n, &list, pack, atomic, &there.refs, progress);
+	if (rc >= 0 && !more && all_well(ref, n))
+		remove_parts(s, &there);
+	side_close(s);
+	sg_parts_release(&there);
+	free(list.oid);
+	return rc < 0 ? rc : more;
+}
+
 static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, unsigned flags,
 		   const struct sg_progress *progress)
 {
-	struct sg_wire w = { 0 };
-	struct sg_advert ad = { 0 };
-	struct sg_url u = { 0 };
+	struct side s = { .r = r, .url = url };
 	bool atomic = flags & SG_PUSH_ATOMIC;
 	int rc;
 
-	SG_TRY(sg_url_parse(&u, url));
+	SG_TRY(sg_url_parse(&s.u, url));
 	if (flags & SG_PUSH_LINK) {
-		rc = by_link(r, &u, ref, n, atomic, progress);
-		sg_url_release(&u);
-		return rc;
+		rc = by_link(r, &s.u, ref, n, atomic, progress);
+	} else {
+		/* to a path there is no connection that could be cut */
+		rc = s.u.kind == SG_URL_PATH ? 0 : sg_parts_size(&s.part, r);
+		while (rc >= 0 && (rc = push_once(&s, ref, n, atomic, progress)) > 0)
+			;
 	}
-	rc = u.kind == SG_URL_HTTP ? sg_exec_refs(&ad, r, url) : sg_wire_open(&w, &ad, r, "git-receive-pack", &u, url);
-	if (rc >= 0)
-		rc = decide_all(r, ref, n, &ad, atomic);
-	if (rc >= 0 && u.kind == SG_URL_HTTP) {
-		if (to_send(ref, n))
-			rc = by_exec(r, url, ref, n, atomic, progress);
-	} else if (rc >= 0) {
-		rc = to_send(ref, n) ? converse(&w, r, ref, n, &ad, atomic, progress) : sg_wire_flush(&w);
-		if (rc >= 0)
-			sg_wire_finish(&w);
-	}
-	if (u.kind != SG_URL_HTTP)
-		sg_wire_release(&w);
-	sg_advert_release(&ad);
-	sg_url_release(&u);
+	sg_url_release(&s.u);
 	return rc;
 }
 

@@ -66,6 +66,20 @@ void sg_wire_release(struct sg_wire *w);
 int sg_send_list(struct sg_oids *out, struct sg_registry *r, const struct sg_oids *tip, const struct sg_oids *have);
 int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids *list,
 		 const struct sg_progress *progress);
+/* parts.c: what came over in parts of a push that was cut: its blobs, and its refs. */
+struct sg_parts { struct sg_oidmap there; struct sg_refs refs; };
+/* sg.partSize, in bytes; 0: no parts. */
+int sg_parts_size(size_t *out, struct sg_registry *r);
+int sg_parts_find(struct sg_parts *p, struct sg_registry *r, const struct sg_advert *ad);
+/* Leave out of the list what came over so. */
+void sg_parts_drop(struct sg_oids *list, const struct sg_parts *p);
+bool sg_parts_has(const struct sg_parts *p, const struct sg_oid *commit);
+/* 1: the list has more than a part's worth; the first is made a commit, to be pushed
+ * to *ref (yours). 0: it is small enough. The very first is a small one, so that a side
+ * which refuses such refs has cost little. */
+int sg_parts_next(struct sg_oid *commit, char **ref, struct sg_registry *r, const struct sg_oids *list, size_t part,
+		  bool first);
+void sg_parts_release(struct sg_parts *p);
 /* push.c: the answer to a push: what came on side-bands 1 (its own lines inside) and
  * 2; refs with rc 1 get theirs. */
 struct sg_push;
@@ -84,8 +98,9 @@ struct sg_push_cmd { const char *dst; struct sg_oid old, new; int rc; char *text
 /* What git printed, taken apart in place: ls-remote --symref, push --porcelain (1 when it spoke of a ref). */
 int sg_exec_take_refs(struct sg_advert *ad, char *text);
 int sg_exec_take_results(struct sg_push_cmd *cmd, size_t n, char *text);
+/* there (NULL: none): commits over there whose folders git shall leave out, though no history says so. */
 int sg_exec_push(struct sg_registry *r, const char *url, struct sg_push_cmd *cmd, size_t n, bool atomic,
-		 const struct sg_progress *progress);
+		 const struct sg_refs *there, const struct sg_progress *progress);
 
 /* remote.c: *name is the remote's when it is a configured one, else NULL. */
 int sg_remote_resolve(char **url, char **name, struct sg_registry *r, const char *remote);

@@ -77,6 +77,17 @@ t 'an authority that nobody has heard of' '
 t 'a host that the certificate is not for' '
 	refused "certificate" sg clone "https://127.0.0.2:${https_url##*:}/git/shared.git" ../d && [ ! -e ../d ]
 '
+t 'a big push goes in parts, and what is there is not sent again' '
+	forget; store p%40ss%3aword && sg fetch -q && sg push -q && head -c 1000000 /dev/urandom >big && sg config sg.partSize 300000 && parts=0 &&
+	GIT_INDEX_FILE=$here/work/index && export GIT_INDEX_FILE && git_ read-tree main && for i in 1 2 3 4 5; do
+		tail -c +${i}00000 big | head -c 100000 >piece && git_ update-index --add --cacheinfo "100644,$(git_ hash-object -w piece),data/$i"
+	done && grown=$(echo grown | git_ commit-tree "$(git_ write-tree)" -p main) && unset GIT_INDEX_FILE && git_ update-ref refs/heads/main "$grown" &&
+	was=$(there rev-parse main) && there config receive.unpackLimit 1 && hook=$https_dir/git/shared.git/hooks/update &&
+	printf "#!/bin/sh\ncase \$1 in refs/heads/*) exit 1; esac\n" >"$hook" && chmod +x "$hook" && fails_with 1 sg push >out && is "$(there rev-parse main)" "$was" &&
+	[ "$(there for-each-ref refs/sg-part | wc -l)" -ge 1 ] && rm "$hook" && there for-each-ref refs/sg-part && touch ../before && sleep 0.1 &&
+	sg push -q && is "$(there rev-parse main)" "$grown" && is "$(there for-each-ref refs/sg-part)" "" && there fsck --strict &&
+	find "$https_dir/git/shared.git/objects/pack" -name "*.pack" -newer ../before -size +250k >big && is "$(cat big)" ""
+'
 t 'a repository that is not there, a server that is gone' '
 	refused "not found" sg clone "$https_url/git/none.git" ../d && https_stop && refused "Connection refused\|connect" sg fetch
 '

@@ -449,11 +449,11 @@ TEST(registry_exec)
 	PASS(put_commit(&c1, f.r, "refs/heads/main", "a", "1"));
 	PASS(put_commit(&c2, f.r, "refs/heads/main", "a", "2"));
 	struct sg_push_cmd up[] = { { .dst = "refs/heads/main", .new = c1 }, { .dst = "refs/sg/cand/1", .new = c2 } };
-	PASS(sg_exec_push(f.r, url, up, 2, false, NULL));
+	PASS(sg_exec_push(f.r, url, up, 2, false, NULL, NULL));
 	CHECK(!up[0].rc && !up[1].rc && is(b, "refs/heads/main", &c1) && is(b, "refs/sg/cand/1", &c2));
 	up[0] = (struct sg_push_cmd){ .dst = "refs/heads/main", .old = c2, .new = c2 };
 	up[1] = (struct sg_push_cmd){ .dst = "refs/sg/cand/1", .old = c2 };
-	PASS(sg_exec_push(f.r, url, up, 2, false, NULL));
+	PASS(sg_exec_push(f.r, url, up, 2, false, NULL, NULL));
 	CHECK(up[0].rc == -SG_E_BUSY && !up[1].rc && is(b, "refs/heads/main", &c1) && !is(b, "refs/sg/cand/1", &c2));
 	free(up[0].text);
 	PASS(sg_exec_refs(&ad, f.r, url));
