@@ -360,7 +360,22 @@ struct side {
 	struct sg_advert ad;
 	size_t part;		/* bytes; 0: all at once */
 	struct sg_oid last;	/* the part that went, zero before the first */
+	const struct sg_progress *progress;
+	uint64_t gone, now, all;	/* bytes: of parts that went, of what goes now, of all */
+	bool within;		/* a part is going */
 };
+
+/* Several packs, one line. */
+static bool on_part(void *arg, const char *what, uint64_t done, uint64_t total, const char *text)
+{
+	struct side *s = arg;
+
+	if (strcmp(what, "sending"))
+		return s->within && !strncmp(what, "waiting", 7) ? false :
+		       sg_progress(s->progress, what, done, total, text);
+	s->now = done;
+	return sg_progress(s->progress, what, s->gone + done, SG_MAX(s->all, s->gone + total), text);
+}
 
 static int side_open(struct side *s)
 {
@@ -413,8 +428,11 @@ static int send_part(struct side *s, const struct sg_oids *list, bool first, con
 		return rc;
 	p.dst = ref;
 	rc = objects(&own, s->r, &p, 1, &s->ad);
+	s->within = true;
 	if (rc >= 0)
 		rc = side_send(s, &p, 1, &own, true, false, NULL, progress);
+	s->within = false;
+	s->gone += s->now;
 	if (p.rc < 0)
 		s->part = 0;
 	s->last = p.src;
@@ -473,6 +491,10 @@ static int push_once(struct side *s, struct sg_push *ref, size_t n, bool atomic,
 	rc = decide_all(s->r, ref, n, &s->ad, atomic);
 	if (rc >= 0)
 		rc = pack = take_stock(&list, &there, s, ref, n);
+	if (rc >= 0 && pack && progress && s->u.kind != SG_URL_HTTP)
+		rc = sg_send_size(&s->all, s->r, &list);
+	s->all += s->gone;
+	s->now = 0;
 	if (rc >= 0 && pack && s->part)
 		rc = more = send_part(s, &list, !there.refs.n, progress);
 	if (rc >= 0 && !more)
@@ -489,7 +511,8 @@ static int push_once(struct side *s, struct sg_push *ref, size_t n, bool atomic,
 static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, size_t n, unsigned flags,
 		   const struct sg_progress *progress)
 {
-	struct side s = { .r = r, .url = url };
+	struct side s = { .r = r, .url = url, .progress = progress };
+	struct sg_progress whole = { on_part, &s };
 	bool atomic = flags & SG_PUSH_ATOMIC;
 	int rc;
 
@@ -499,7 +522,7 @@ static int push_to(struct sg_registry *r, const char *url, struct sg_push *ref, 
 	} else {
 		/* to a path there is no connection that could be cut */
 		rc = s.u.kind == SG_URL_PATH ? 0 : sg_parts_size(&s.part, r);
-		while (rc >= 0 && (rc = push_once(&s, ref, n, atomic, progress)) > 0)
+		while (rc >= 0 && (rc = push_once(&s, ref, n, atomic, progress ? &whole : NULL)) > 0)
 			;
 	}
 	sg_url_release(&s.u);

@@ -261,7 +261,7 @@ static int send_object(struct stream *s, struct sg_registry *r, const struct sg_
 }
 
 /* Exact, since what is stored in blocks has a known length: head, entries, sum. */
-static int pack_size(uint64_t *out, struct sg_registry *r, const struct sg_oids *list)
+int sg_send_size(uint64_t *out, struct sg_registry *r, const struct sg_oids *list)
 {
 	uint64_t total = 12 + SG_SHA1_LEN;
 
@@ -305,7 +305,7 @@ int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids 
 	SG_TRY(SG_NEW(s, 1));
 	s->w = w;
 	s->progress = progress;
-	rc = pack_size(&s->total, r, list);
+	rc = sg_send_size(&s->total, r, list);
 	if (rc >= 0 && sg_progress(progress, "sending", 0, s->total, SG_IN_BYTES))
 		rc = sg_fail(SG_E_INTERRUPTED, "push stopped");
 	if (rc >= 0)

@@ -64,6 +64,7 @@ void sg_wire_release(struct sg_wire *w);
 /* sendpack.c: objects that `tip`s reach and `have`s do not, as one pack on the
  * wire. Those of `have` that are not here are ignored. */
 int sg_send_list(struct sg_oids *out, struct sg_registry *r, const struct sg_oids *tip, const struct sg_oids *have);
+int sg_send_size(uint64_t *out, struct sg_registry *r, const struct sg_oids *list);	/* bytes of that pack */
 int sg_send_pack(struct sg_wire *w, struct sg_registry *r, const struct sg_oids *list,
 		 const struct sg_progress *progress);
 /* parts.c: what came over in parts of a push that was cut: its blobs, and its refs. */

@@ -360,6 +360,36 @@ TEST(registry_fetch_and_clone)
 }
 
 /* Stock git is a peer too: a bare repository, over a pretended ssh. */
+/* Over several connections one line, which goes up to its total once. */
+TEST(registry_push_in_parts)
+{
+	struct fix f;
+	struct sg_oid c;
+	size_t n = 3000000;
+	unsigned char *data = sg_calloc(n, 1);
+	struct seen up = { 0 };
+	struct sg_progress to = { see, &up };
+	char text[160];
+
+	CHECK(data && fix_open(&f));
+	CHECK(sh(&f, "git init -q --bare x.git && printf '#!/bin/sh\nwhile test $# -gt 1; do shift; done\n"
+		     "echo >>%s/runs\nexec sh -c \"$1\"\n' >ssh && chmod +x ssh", f.dir));
+	snprintf(text, sizeof(text), "%s/ssh", f.dir);
+	setenv("GIT_SSH_COMMAND", text, 1);
+	noise(data, n, 7);
+	PASS(put_payload(&c, f.r, data, n));
+	PASS(sg_registry_config_set(f.r, "sg.partSize", "1000k"));
+	snprintf(text, sizeof(text), "host:%s/x.git", f.dir);
+	struct sg_push p = { .dst = "refs/heads/main", .src = c, .any_old = true };
+	PASS(sg_push(f.r, text, &p, 1, 0, &to));
+	sg_push_release(&p, 1);
+	CHECK(!up.bad && up.ends == 1 && up.done == up.total && up.total > n && up.total < n + n / 20);
+	CHECK(sh(&f, "test $(wc -l <runs) -ge 4 && git --git-dir=x.git fsck --strict && test $(git --git-dir=x.git for-each-ref | wc -l) = 1"));
+	unsetenv("GIT_SSH_COMMAND");
+	free(data);
+	fix_close(&f);
+}
+
 TEST(registry_ssh)
 {
 	struct fix f;
