@@ -11,6 +11,7 @@
  */
 #define PART ((int64_t)64 << 20)
 #define PROBE ((size_t)1 << 20)		/* the first one */
+#define FEW 100		/* git writes packs of fewer objects out as loose ones: no such rest */
 #define PREFIX "refs/sg-part/"
 
 int sg_parts_size(size_t *out, struct sg_registry *r)
@@ -131,7 +132,7 @@ static int fill(struct sg_oids *blob, struct sg_registry *r, const struct sg_oid
 		SG_TRY(sg_object_stat(&type, &size, r, &list->oid[i]));
 		if (type != SG_OBJ_BLOB)
 			continue;
-		if (taken && (size > part || taken > part - size))
+		if (taken && (size > part || taken > part - size) && (blob->n < FEW || list->n - i >= FEW))
 			return 1;
 		SG_TRY(sg_oids_add(blob, &list->oid[i]));
 		taken += size;

@@ -12,9 +12,18 @@
 
 struct list { struct sg_registry *r; struct sg_oids *out; struct sg_oidmap seen; };
 
-static int take(struct list *l, const struct sg_oid *oid)
+/* The number by which git sorts what it may write as deltas of each other: mostly the
+ * last letters of the path. */
+static uint32_t name_hash(uint32_t hash, const char *name)
 {
-	int rc = sg_oidmap_add(&l->seen, oid, 0);
+	for (; *name; name++)
+		hash = (hash >> 2) + ((uint32_t)(unsigned char)*name << 24);
+	return hash;
+}
+
+static int take(struct list *l, const struct sg_oid *oid, size_t order)
+{
+	int rc = sg_oidmap_add(&l->seen, oid, order);
 
 	if (rc > 0)
 		SG_TRY(sg_oids_add(l->out, oid));
@@ -63,7 +72,8 @@ static int folders_of(struct sg_oid *out, size_t *n_out, const struct sg_buf *ra
 	return 0;
 }
 
-static int take_tree(struct list *l, const struct sg_oid *tree, const struct sg_oid *old, size_t n_old, int depth)
+static int take_tree(struct list *l, const struct sg_oid *tree, const struct sg_oid *old, size_t n_old, int depth,
+		     uint32_t hash)
 {
 	struct sg_buf b = { 0 }, raw[PARENTS_MAX];
 	struct sg_oid below[PARENTS_MAX];
@@ -80,7 +90,7 @@ static int take_tree(struct list *l, const struct sg_oid *tree, const struct sg_
 		return sg_fail(SG_E_CORRUPT, "folders are nested too deep");
 	/* A tree that was taken before is opened again: that time other parents hid
 	 * other parts of it (a revert brings an older tree back). */
-	SG_TRY(take(l, tree));
+	SG_TRY(take(l, tree, 0));
 	memset(raw, 0, sizeof(raw));
 	rc = ids_of(&ids, raw, l->r, old, n_old);
 	if (rc >= 0)
@@ -90,11 +100,11 @@ static int take_tree(struct list *l, const struct sg_oid *tree, const struct sg_
 		if (sg_oidmap_get(&ids, &e.oid, NULL) || sg_mode_type(e.mode) == SG_OBJ_COMMIT)
 			continue;
 		if (sg_mode_type(e.mode) == SG_OBJ_BLOB) {
-			rc = take(l, &e.oid);
+			rc = take(l, &e.oid, (size_t)name_hash(hash, e.name) + 1);
 			continue;
 		}
 		folders_of(below, &n, raw, n_old, e.name);
-		rc = take_tree(l, &e.oid, below, n, depth + 1);
+		rc = take_tree(l, &e.oid, below, n, depth + 1, name_hash(name_hash(hash, e.name), "/"));
 	}
 	for (size_t i = 0; i < n_old; i++)
 		sg_buf_release(&raw[i]);
@@ -108,7 +118,7 @@ static int take_commit(struct list *l, const struct sg_oid *oid)
 	struct sg_commit c = { 0 };
 	struct sg_oid old[PARENTS_MAX];
 	size_t n;
-	int rc = take(l, oid);
+	int rc = take(l, oid, 0);
 
 	if (rc <= 0)
 		return rc;
@@ -117,7 +127,7 @@ static int take_commit(struct list *l, const struct sg_oid *oid)
 	for (size_t i = 0; rc >= 0 && i < n; i++)
 		rc = sg_tree_peel(&old[i], l->r, &c.parent[i]);
 	if (rc >= 0)
-		rc = take_tree(l, &c.tree, old, n, 0);
+		rc = take_tree(l, &c.tree, old, n, 0, 0);
 	sg_commit_release(&c);
 	return rc;
 }
@@ -135,7 +145,7 @@ static int take_tip(struct list *l, struct sg_oid *commit, const struct sg_oid *
 		rc = sg_object_stat(&type, NULL, l->r, &oid);
 		if (rc < 0 || type != SG_OBJ_TAG)
 			break;
-		rc = take(l, &oid);
+		rc = take(l, &oid, 0);
 		if (rc >= 0)
 			rc = sg_object_read(&b, NULL, l->r, &oid, SG_META_MAX);
 		if (rc >= 0)
@@ -147,7 +157,7 @@ static int take_tip(struct list *l, struct sg_oid *commit, const struct sg_oid *
 	if (rc >= 0 && type == SG_OBJ_COMMIT)
 		*commit = oid;
 	else if (rc >= 0)
-		rc = type == SG_OBJ_TREE ? take_tree(l, &oid, NULL, 0, 0) : take(l, &oid);
+		rc = type == SG_OBJ_TREE ? take_tree(l, &oid, NULL, 0, 0, 0) : take(l, &oid, 1);
 	return rc;
 }
 
@@ -196,11 +206,43 @@ static int walk(struct list *l, const struct sg_oids *tip, const struct sg_oids 
 	return rc;
 }
 
+struct place { struct sg_oid oid; size_t order, at; };
+
+static int by_order(const void *a, const void *b)
+{
+	const struct place *p = a, *q = b;
+
+	if (p->order != q->order)
+		return p->order < q->order ? -1 : 1;
+	return p->at < q->at ? -1 : p->at > q->at;
+}
+
+/* Blobs last, those together that git over there will compare when it makes a pack for
+ * somebody: it tries no delta between two that came in one pack, so a list that is cut
+ * in parts (parts.c) is best cut in this order. */
+static int sort(const struct list *l)
+{
+	struct place *p;
+
+	SG_TRY(SG_NEW(p, l->out->n + 1));
+	for (size_t i = 0; i < l->out->n; i++) {
+		p[i] = (struct place){ .oid = l->out->oid[i], .at = i };
+		sg_oidmap_get(&l->seen, &p[i].oid, &p[i].order);
+	}
+	qsort(p, l->out->n, sizeof(*p), by_order);
+	for (size_t i = 0; i < l->out->n; i++)
+		l->out->oid[i] = p[i].oid;
+	free(p);
+	return 0;
+}
+
 int sg_send_list(struct sg_oids *out, struct sg_registry *r, const struct sg_oids *tip, const struct sg_oids *have)
 {
 	struct list l = { .r = r, .out = out };
 	int rc = walk(&l, tip, have);
 
+	if (rc >= 0)
+		rc = sort(&l);
 	sg_oidmap_release(&l.seen);
 	return SG_MIN(rc, 0);
 }

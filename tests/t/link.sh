@@ -3,7 +3,7 @@
 git_ () { git --git-dir=.sg/registry.git "$@"; }
 there () { git --git-dir="$here/work/$at" "$@"; }
 names () { ls "$1"/objects/pack/*.pack | sed 's,.*/,,' | sort; }
-shared () { for p in $(names $1); do [ $1/objects/pack/$p -ef $2/objects/pack/$p ] && echo $p; done; }
+shared () { for p in $(names $1); do [ $1/objects/pack/$p -ef $2/objects/pack/$p ] || continue; echo $p; done; }
 mkdir a && cd a && grow_registry && sg train -q --type layer --name first $fast && sg validate -q first && sg accept -q first &&
 	sg train -q --type lora --name second $fast && sg reject -q second && sg train -q --type layer --name third --seed 3 $fast && cd .. || exit 1
 ours=a/.sg/registry.git
