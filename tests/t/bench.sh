@@ -27,7 +27,7 @@ t = r[\"rows\"][-1]
 assert r[\"device\"] == \"cpu\" and t[\"row\"] == \"train\" and t[\"tokens_per_second\"] > 0 and 0 < t[\"share\"] < 2
 assert t[\"ms_least\"] <= t[\"ms\"] <= t[\"ms_most\"]
 print(t[\"peak_bytes\"] / t[\"plan_bytes\"])
-assert abs(t[\"peak_bytes\"] / t[\"plan_bytes\"] - 1) < 0.05
+assert $(sanitized && echo True || echo False) or abs(t[\"peak_bytes\"] / t[\"plan_bytes\"] - 1) < 0.05
 "
 '
 else
