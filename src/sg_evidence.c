@@ -137,11 +137,6 @@ static bool measured_on(const struct sg_receipt *r, const char *name)
 	return false;
 }
 
-static bool is_judged(const struct sg_dataset_manifest *m)
-{
-	return m->role == SG_ROLE_ACCEPT || m->role == SG_ROLE_RETAIN || m->role == SG_ROLE_SAFETY;
-}
-
 /* A judged set that the receipt leaves out would be a gate that was not asked. */
 static int check_left_out(struct sg_prover *p, const struct sg_receipt *r)
 {
@@ -158,7 +153,7 @@ static int check_left_out(struct sg_prover *p, const struct sg_receipt *r)
 		if (n < 5 || strcmp(l.entry[i].name + n - 5, ".json"))
 			continue;
 		rc = sg_prove_manifest(&m, id, p->r, &p->prev.commit, l.entry[i].name);
-		if (rc >= 0 && is_judged(&m) && !measured_on(r, m.name))
+		if (rc >= 0 && sg_role_judged(m.role) && !measured_on(r, m.name))
 			rc = sg_fail(SG_E_CORRUPT, "set '%s' (%s) was not measured", m.name, sg_role_name(m.role));
 		sg_dataset_manifest_release(&m);
 	}

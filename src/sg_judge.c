@@ -263,7 +263,7 @@ static bool sets_serve(const struct judge *j, const struct sg_receipt *p)
 {
 	for (size_t i = 0; i < j->t.sets.n; i++) {
 		const struct sg_set *s = &j->t.sets.set[i];
-		bool there = s->manifest.role != SG_ROLE_ACCEPT && s->manifest.role != SG_ROLE_RETAIN;
+		bool there = !sg_role_judged(s->manifest.role);
 
 		for (size_t k = 0; !there && k < p->n_sets; k++)
 			there = !strcmp(p->set[k].id, s->id) && !strcmp(p->set[k].name, s->manifest.name);

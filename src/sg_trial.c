@@ -65,12 +65,6 @@ int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commi
 
 /* --- measuring -------------------------------------------------------------- */
 
-static bool is_judged(const struct sg_set *s)
-{
-	return s->manifest.role == SG_ROLE_ACCEPT || s->manifest.role == SG_ROLE_RETAIN ||
-	       s->manifest.role == SG_ROLE_SAFETY;
-}
-
 static int add_set(struct sg_trial *t, const struct sg_set *s, const char *role, uint64_t uses)
 {
 	struct sg_receipt_set *out;
@@ -91,7 +85,7 @@ int sg_trial_sets(struct sg_trial *t, const char *role, sg_uses_fn *uses, void *
 		const struct sg_set *s = &t->sets.set[i];
 		uint64_t n = 1;
 
-		if (!is_judged(s))
+		if (!sg_role_judged(s->manifest.role))
 			continue;
 		if (uses)
 			SG_TRY(uses(arg, &n, s->id));

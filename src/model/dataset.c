@@ -13,6 +13,11 @@ static const char *const roles[SG_ROLE_COUNT] = {
 };
 static const char *const splits[] = { "paragraph", "line", "file" };
 
+bool sg_role_judged(enum sg_role r)
+{
+	return r == SG_ROLE_ACCEPT || r == SG_ROLE_RETAIN || r == SG_ROLE_SAFETY;
+}
+
 const char *sg_role_name(enum sg_role r)
 {
 	return roles[r];

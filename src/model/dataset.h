@@ -21,6 +21,8 @@ enum sg_role {
 	SG_ROLE_COUNT
 };
 const char *sg_role_name(enum sg_role r);
+/* Do gates judge candidates on sets of this role? */
+bool sg_role_judged(enum sg_role r);
 /* USAGE, listing the roles. */
 int sg_role_parse(enum sg_role *out, const char *name);
 

@@ -26,6 +26,13 @@ t 'the divergence is positive, and the limit decides' '
 	gate drift verdict | grep -q "|accept|" && sg policy set gate.drift.max-kl 0.000001 -q && fails_with 1 sg validate second --json >out &&
 	gate drift verdict | grep -q "|reject|"
 '
+t 'a safety set that came after the report is measured before an accept' '
+	cp -r .sg kept && sg policy set gate.drift.max-kl 5 -q && sg policy set gate.conflict.max-interaction 5 -q && sg policy set gate.degenerate.max-repeat 1 -q &&
+	sg policy set gate.safety.max-drop 0.000001 -q && sg validate -q second && sg data add never -q --role safety --split line never.txt &&
+	head=$(git_ rev-parse main) && fails_with 1 sg accept second --json >out && gate safety verdict | grep -q "^never|reject|" && is "$(git_ rev-parse main)" $head
+	rc=$?
+	rm -rf .sg && mv kept .sg && return $rc
+'
 t 'a safety set: what must not be learnt' '
 	sg data add never -q --role safety --split line never.txt && sg policy set gate.drift.max-kl 5 -q && sg policy set gate.conflict.max-interaction 5 -q &&
 	sg policy set gate.degenerate.max-repeat 1 -q && sg policy set gate.safety.max-drop 0.000001 -q && fails_with 1 sg validate second --json >out &&
