@@ -179,17 +179,13 @@ static int check_receipt_sets(struct sg_prover *p, const struct sg_receipt *r, c
 static int check_decision(struct sg_prover *p, const struct sg_receipt *r, const char *subject)
 {
 	struct sg_policy policy = { 0 };
-	struct sg_buf b = { 0 };
 	int rc;
 
 	if (!p->has_prev)
 		return 0;
-	rc = sg_tree_read(&b, p->r->reg, &p->prev.commit, "policy", 1 << 20);
-	if (rc >= 0)
-		rc = sg_policy_parse(&policy, b.data, b.len, "policy");
+	rc = sg_policy_at(&policy, p->r, &p->prev.commit);
 	if (rc >= 0)
 		rc = sg_gate_replay(r, &policy);
-	sg_buf_release(&b);
 	sg_policy_release(&policy);
 	return sg_prove(p, rc, "verdict", subject, sg_verdict_name(r->verdict));
 }

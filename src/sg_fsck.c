@@ -43,13 +43,9 @@ static int judge(struct scan *s, int rc, const char *kind, const char *ref)
 static int read_policy(struct sg_repo *r, const struct sg_oid *commit)
 {
 	struct sg_policy policy = { 0 };
-	struct sg_buf b = { 0 };
-	int rc = sg_tree_read(&b, r->reg, commit, "policy", 1 << 20);
+	int rc = sg_policy_at(&policy, r, commit);
 
-	if (rc >= 0)
-		rc = sg_policy_parse(&policy, b.data, b.len, "policy");
 	sg_policy_release(&policy);
-	sg_buf_release(&b);
 	return rc;
 }
 

@@ -2,25 +2,31 @@
 #include "sg_repo.h"
 #include "base/error.h"
 
-#define POLICY_MAX ((size_t)1 << 20)
-
 int sg_policy_text(struct sg_buf *out, struct sg_repo *r, const char *rev)
 {
 	struct sg_oid commit;
 
 	SG_TRY(sg_rev_parse(&commit, r->reg, rev ? rev : "HEAD"));
-	return sg_tree_read(out, r->reg, &commit, "policy", POLICY_MAX);
+	return sg_tree_read(out, r->reg, &commit, "policy", SG_POLICY_MAX);
 }
 
-static int parsed(struct sg_policy *out, struct sg_repo *r, const char *rev)
+int sg_policy_at(struct sg_policy *out, struct sg_repo *r, const struct sg_oid *commit)
 {
 	struct sg_buf b = { 0 };
-	int rc = sg_policy_text(&b, r, rev);
+	int rc = sg_tree_read(&b, r->reg, commit, "policy", SG_POLICY_MAX);
 
 	if (rc >= 0)
 		rc = sg_policy_parse(out, b.data, b.len, "policy");
 	sg_buf_release(&b);
 	return rc;
+}
+
+static int parsed(struct sg_policy *out, struct sg_repo *r, const char *rev)
+{
+	struct sg_oid commit;
+
+	SG_TRY(sg_rev_parse(&commit, r->reg, rev ? rev : "HEAD"));
+	return sg_policy_at(out, r, &commit);
 }
 
 int sg_policy_value(struct sg_buf *out, struct sg_repo *r, const char *rev, const char *key)

@@ -177,21 +177,10 @@ static int compare_probe(struct compared *c, struct sg_prover *p, const struct s
 	return rc;
 }
 
-static int policy_of(struct sg_policy *out, struct sg_prover *p)
-{
-	struct sg_buf b = { 0 };
-	int rc = sg_tree_read(&b, p->r->reg, &p->prev.commit, "policy", 1 << 20);
-
-	if (rc >= 0)
-		rc = sg_policy_parse(out, b.data, b.len, "policy");
-	sg_buf_release(&b);
-	return rc;
-}
-
 static int compare_probes(struct compared *c, struct sg_prover *p, const struct sg_sets *sets, struct sg_receipt *again)
 {
 	struct sg_policy policy = { 0 };
-	int rc = again->n_probes ? policy_of(&policy, p) : 0;
+	int rc = again->n_probes ? sg_policy_at(&policy, p->r, &p->prev.commit) : 0;
 
 	for (size_t i = 0; rc >= 0 && i < again->n_probes; i++) {
 		const struct sg_set *set = sg_probe_set(sets, &again->probe[i]);
@@ -233,7 +222,7 @@ static int copy_receipt(struct sg_receipt *out, const struct sg_receipt *r)
 static int judge_again(struct sg_prover *p, struct sg_receipt *again)
 {
 	struct sg_policy policy = { 0 };
-	int rc = policy_of(&policy, p);
+	int rc = sg_policy_at(&policy, p->r, &p->prev.commit);
 
 	if (rc >= 0)
 		rc = sg_gate_judge(again, &policy);

@@ -166,6 +166,12 @@ void sg_sets_release(struct sg_sets *s);
 struct sg_ngrams;
 int sg_set_ngrams(struct sg_ngrams *out, struct sg_repo *r, const struct sg_set *set);
 
+/* --- policy (sg_policy.c) ----------------------------------------------------- */
+
+#define SG_POLICY_MAX ((size_t)1 << 20)	/* bytes */
+/* The policy of a commit; NOTFOUND when it holds none. */
+int sg_policy_at(struct sg_policy *out, struct sg_repo *r, const struct sg_oid *commit);
+
 /* --- measuring -------------------------------------------------------------- */
 
 /*

@@ -14,23 +14,12 @@
 
 /* --- opening ---------------------------------------------------------------- */
 
-static int read_policy(struct sg_policy *out, struct sg_repo *r, const struct sg_oid *commit)
-{
-	struct sg_buf b = { 0 };
-	int rc = sg_tree_read(&b, r->reg, commit, "policy", 1 << 20);
-
-	if (rc >= 0)
-		rc = sg_policy_parse(out, b.data, b.len, "policy");
-	sg_buf_release(&b);
-	return rc;
-}
-
 int sg_trial_open(struct sg_trial *t, struct sg_repo *r, const struct sg_oid *commit,
 		  const struct sg_progress *progress)
 {
 	*t = (struct sg_trial){ .r = r, .window = DEFAULT_WINDOW, .progress = progress };
 	SG_TRY(sg_sets_open(&t->sets, r, commit));
-	return read_policy(&t->policy, r, commit);
+	return sg_policy_at(&t->policy, r, commit);
 }
 
 void sg_trial_release(struct sg_trial *t)

@@ -8,8 +8,6 @@
 #include "base/mem.h"
 #include "registry/signers.h"
 
-#define POLICY_MAX ((size_t)1 << 20)
-
 const char *sg_sig_name(enum sg_sig s)
 {
 	static const char *const name[] = { "none", "good", "unknown", "bad" };
@@ -19,13 +17,9 @@ const char *sg_sig_name(enum sg_sig s)
 
 int sg_trust_policy(struct sg_policy *out, struct sg_repo *r, const struct sg_oid *commit)
 {
-	struct sg_buf b = { 0 };
-	int rc = commit ? sg_tree_read(&b, r->reg, commit, "policy", POLICY_MAX) : 0;
+	int rc = commit ? sg_policy_at(out, r, commit) : -SG_E_NOTFOUND;
 
-	if (rc >= 0 || rc == -SG_E_NOTFOUND)
-		rc = sg_policy_parse(out, b.data ? b.data : "", b.len, "policy");
-	sg_buf_release(&b);
-	return rc;
+	return rc == -SG_E_NOTFOUND ? sg_policy_parse(out, "", 0, "policy") : rc;
 }
 
 int sg_trust_branch(char **out, struct sg_repo *r)

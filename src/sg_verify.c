@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include <stdarg.h>
 
-#define POLICY_MAX ((size_t)1 << 20)
 #define MANIFEST_MAX ((size_t)16 << 20)
 #define DOCS_MAX ((size_t)1 << 30)
 #define TOKENIZER_MAX ((size_t)256 << 20)
@@ -281,7 +280,6 @@ static int check_base(struct sg_prover *p)
 static int check_policy(struct sg_prover *p)
 {
 	struct sg_policy policy = { 0 };
-	struct sg_buf b = { 0 };
 	struct sg_oid a, now;
 	int rc = object_at(&a, p, parent(p), "policy");
 
@@ -289,14 +287,11 @@ static int check_policy(struct sg_prover *p)
 		rc = object_at(&now, p, &p->c->id, "policy");
 	if (rc < 0 || sg_oid_eq(&a, &now))
 		return rc;
-	rc = sg_tree_read(&b, p->r->reg, &p->c->id, "policy", POLICY_MAX);
-	if (rc >= 0)
-		rc = sg_policy_parse(&policy, b.data, b.len, "policy");
+	rc = sg_policy_at(&policy, p->r, &p->c->id);
 	if (rc < 0)
 		rc = sg_prove(p, rc, "policy", "", "");
 	else
 		rc = check_trailer(p, "Sg-Policy", policy.id, !strcmp(p->v.op, "policy"));
-	sg_buf_release(&b);
 	sg_policy_release(&policy);
 	return rc;
 }
