@@ -99,6 +99,7 @@ static int add_all(struct sg_trial *t, struct sg_view *parent, const struct sg_e
 
 struct probe {
 	struct sg_receipt_set *s;
+	const struct sg_receipt *receipt;	/* its sets are measured */
 	struct sg_view *parent;
 	const struct sg_extra *cand;
 	const struct sg_tokens *t;
@@ -151,11 +152,14 @@ static int conflict(const struct probe *p)
 
 static int control(const struct probe *p)
 {
+	const struct sg_receipt_set *whole = sg_receipt_whole(p->receipt, p->s);
 	struct sg_extra shuffled = *p->cand;
 
+	if (!whole)
+		return sg_fail(SG_E_CORRUPT, "receipt: the set of probe '%s' was not measured", p->s->name);
+	memcpy(p->s->cand, whole->cand, p->s->docs * sizeof(*p->s->cand));
 	shuffled.shuffled = true;
-	SG_TRY(losses(p->s->parent, p, &shuffled, NULL));
-	return losses(p->s->cand, p, p->cand, NULL);
+	return losses(p->s->parent, p, &shuffled, NULL);
 }
 
 static int repeats(double *out, const struct probe *p, const struct sg_extra *extra)
@@ -250,11 +254,11 @@ static int contamination(const struct probe *p, const struct sg_set *set)
 	return rc;
 }
 
-int sg_probe_measure(struct sg_receipt_set *s, struct sg_view *parent, const struct sg_extra *cand,
-		     const struct sg_set *set, const struct sg_policy *policy, size_t window,
+int sg_probe_measure(struct sg_receipt_set *s, const struct sg_receipt *r, struct sg_view *parent,
+		     const struct sg_extra *cand, const struct sg_set *set, const struct sg_policy *policy, size_t window,
 		     const struct sg_progress *progress)
 {
-	const struct probe p = { s, parent, cand, &set->shard.t, policy, window, progress };
+	const struct probe p = { s, r, parent, cand, &set->shard.t, policy, window, progress };
 
 	if (s->docs > p.t->docs)
 		return sg_fail(SG_E_CORRUPT, "receipt: probe '%s' has more documents than its set", s->name);
@@ -286,7 +290,8 @@ int sg_probe_all(struct sg_trial *t, struct sg_view *parent, const struct sg_ext
 	for (size_t i = 0; i < t->receipt.n_probes; i++) {
 		struct sg_receipt_set *s = &t->receipt.probe[i];
 
-		SG_TRY(sg_probe_measure(s, parent, cand, sg_probe_set(&t->sets, s), &t->policy, t->window, t->progress));
+		SG_TRY(sg_probe_measure(s, &t->receipt, parent, cand, sg_probe_set(&t->sets, s), &t->policy, t->window,
+					t->progress));
 	}
 	return sg_probe_exec(t, parent, cand);
 }

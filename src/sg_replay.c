@@ -162,7 +162,7 @@ static int compare_probe(struct compared *c, struct sg_prover *p, const struct s
 	if (rc >= 0)
 		rc = SG_NEW(now.tokens, n);
 	if (rc >= 0)
-		rc = sg_probe_measure(&now, &p->prev, &cand, set, policy, again->window, p->progress);
+		rc = sg_probe_measure(&now, again, &p->prev, &cand, set, policy, again->window, p->progress);
 	if (rc >= 0 && memcmp(now.tokens, s->tokens, s->docs * sizeof(*s->tokens)))
 		rc = sg_fail(SG_E_CORRUPT, "probe '%s': other tokens were scored", s->name);
 	if (rc >= 0) {

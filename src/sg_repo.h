@@ -231,9 +231,9 @@ int sg_trial_facts(struct sg_receipt_facts *f, const struct sg_graft *g);
 int sg_probe_all(struct sg_trial *t, struct sg_view *parent, const struct sg_extra *cand);
 /* What the user's program says (sg_exec.c), where the policy wants one. */
 int sg_probe_exec(struct sg_trial *t, struct sg_view *parent, const struct sg_extra *cand);
-/* One probe's numbers. */
-int sg_probe_measure(struct sg_receipt_set *probe, struct sg_view *parent, const struct sg_extra *cand,
-		     const struct sg_set *set, const struct sg_policy *policy, size_t window,
+/* One probe's numbers; the sets of r are measured by then. */
+int sg_probe_measure(struct sg_receipt_set *probe, const struct sg_receipt *r, struct sg_view *parent,
+		     const struct sg_extra *cand, const struct sg_set *set, const struct sg_policy *policy, size_t window,
 		     const struct sg_progress *progress);
 /* The set that a probe looks at; NULL: not there. */
 const struct sg_set *sg_probe_set(const struct sg_sets *sets, const struct sg_receipt_set *probe);

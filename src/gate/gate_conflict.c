@@ -13,18 +13,10 @@ static bool enabled(const struct sg_policy *p)
 	return p->conflict.enabled;
 }
 
-static const struct sg_receipt_set *whole_of(const struct sg_receipt *r, const struct sg_receipt_set *probe)
-{
-	for (size_t i = 0; i < r->n_sets; i++)
-		if (!strcmp(r->set[i].id, probe->id) && r->set[i].docs >= probe->docs)
-			return &r->set[i];
-	return NULL;
-}
-
 static int run(const struct sg_gate_input *in, struct sg_receipt_gate *out)
 {
 	const struct sg_policy *p = in->policy;
-	const struct sg_receipt_set *without = in->set, *with = whole_of(in->receipt, without);
+	const struct sg_receipt_set *without = in->set, *with = sg_receipt_whole(in->receipt, without);
 	struct sg_gate_test t = {
 		.alpha = p->conflict.alpha, .limit = p->conflict.max_interaction, .min_docs = p->conflict.min_docs,
 	};

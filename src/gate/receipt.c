@@ -94,38 +94,41 @@ static int set_fill(struct sg_receipt_set *s, const char *name, const char *role
 	return SG_NEW(s->bytes, n);
 }
 
-int sg_receipt_add_set(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
-		       const char *role, const char *id, const char *shard, uint64_t uses, size_t docs)
+static int add_to(struct sg_receipt_set **list, size_t *n, size_t *cap, struct sg_receipt_set **out, const char *name,
+		  const char *role, const char *id, const char *shard, uint64_t uses, size_t docs)
 {
 	struct sg_receipt_set s = { 0 };
 	int rc;
 
-	SG_TRY(SG_GROW(r->set, r->n_sets, r->cap_sets));
+	SG_TRY(SG_GROW(*list, *n, *cap));
 	rc = set_fill(&s, name, role, id, shard, uses, docs);
 	if (rc < 0) {
 		set_release(&s);
 		return rc;
 	}
-	r->set[r->n_sets] = s;
-	*out = &r->set[r->n_sets++];
+	(*list)[*n] = s;
+	*out = &(*list)[(*n)++];
 	return 0;
+}
+
+int sg_receipt_add_set(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
+		       const char *role, const char *id, const char *shard, uint64_t uses, size_t docs)
+{
+	return add_to(&r->set, &r->n_sets, &r->cap_sets, out, name, role, id, shard, uses, docs);
 }
 
 int sg_receipt_add_probe(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
 			 const char *role, const char *id, const char *shard, uint64_t uses, size_t docs)
 {
-	struct sg_receipt_set s = { 0 };
-	int rc;
+	return add_to(&r->probe, &r->n_probes, &r->cap_probes, out, name, role, id, shard, uses, docs);
+}
 
-	SG_TRY(SG_GROW(r->probe, r->n_probes, r->cap_probes));
-	rc = set_fill(&s, name, role, id, shard, uses, docs);
-	if (rc < 0) {
-		set_release(&s);
-		return rc;
-	}
-	r->probe[r->n_probes] = s;
-	*out = &r->probe[r->n_probes++];
-	return 0;
+const struct sg_receipt_set *sg_receipt_whole(const struct sg_receipt *r, const struct sg_receipt_set *probe)
+{
+	for (size_t i = 0; i < r->n_sets; i++)
+		if (!strcmp(r->set[i].id, probe->id) && r->set[i].docs >= probe->docs)
+			return &r->set[i];
+	return NULL;
 }
 
 /* --- rules ------------------------------------------------------------------ */
@@ -149,26 +152,6 @@ static bool gate_ok(const struct sg_receipt_gate *g)
 	       g->verdict < SG_VERDICT_COUNT;
 }
 
-static int check_sets(const struct sg_receipt *r)
-{
-	if (r->n_sets > SG_RECEIPT_SETS)
-		return sg_fail(SG_E_CORRUPT, "receipt: more than %d sets", SG_RECEIPT_SETS);
-	for (size_t i = 0; i < r->n_sets; i++) {
-		const struct sg_receipt_set *s = &r->set[i];
-
-		if (!name_ok(s->name) || !name_ok(s->role))
-			return sg_fail(SG_E_CORRUPT, "receipt: set %zu has no proper name or role", i);
-		if (!sg_is_sha256(s->id) || !sg_is_sha256(s->shard))
-			return sg_fail(SG_E_CORRUPT, "receipt: set '%s' has no id or no shard", s->name);
-		if (!s->uses)
-			return sg_fail(SG_E_CORRUPT, "receipt: set '%s' counts no use", s->name);
-		for (size_t j = 0; j < i; j++)
-			if (!strcmp(r->set[j].name, s->name))
-				return sg_fail(SG_E_CORRUPT, "receipt: set '%s' is there twice", s->name);
-	}
-	return 0;
-}
-
 /* "<set>/<what>" */
 static bool probe_name_ok(const char *s)
 {
@@ -177,19 +160,23 @@ static bool probe_name_ok(const char *s)
 	return slash && slash != s && slash[1] && strlen(s) <= PROBE_MAX_;
 }
 
-static int check_probes(const struct sg_receipt *r)
+/* Sets, or probes: `what`. */
+static int check_list(const struct sg_receipt_set *list, size_t n, size_t max, const char *what, bool (*ok)(const char *name))
 {
-	if (r->n_probes > PROBES_MAX_)
-		return sg_fail(SG_E_CORRUPT, "receipt: more than %d probes", PROBES_MAX_);
-	for (size_t i = 0; i < r->n_probes; i++) {
-		const struct sg_receipt_set *s = &r->probe[i];
+	if (n > max)
+		return sg_fail(SG_E_CORRUPT, "receipt: more than %zu %ss", max, what);
+	for (size_t i = 0; i < n; i++) {
+		const struct sg_receipt_set *s = &list[i];
 
-		if (!probe_name_ok(s->name) || !name_ok(s->role) || !s->uses || !sg_is_sha256(s->id) ||
-		    !sg_is_sha256(s->shard))
-			return sg_fail(SG_E_CORRUPT, "receipt: probe %zu is not valid", i);
+		if (!ok(s->name) || !name_ok(s->role))
+			return sg_fail(SG_E_CORRUPT, "receipt: %s %zu has no proper name or role", what, i);
+		if (!sg_is_sha256(s->id) || !sg_is_sha256(s->shard))
+			return sg_fail(SG_E_CORRUPT, "receipt: %s '%s' has no id or no shard", what, s->name);
+		if (!s->uses)
+			return sg_fail(SG_E_CORRUPT, "receipt: %s '%s' counts no use", what, s->name);
 		for (size_t j = 0; j < i; j++)
-			if (!strcmp(r->probe[j].name, s->name))
-				return sg_fail(SG_E_CORRUPT, "receipt: probe '%s' is there twice", s->name);
+			if (!strcmp(list[j].name, s->name))
+				return sg_fail(SG_E_CORRUPT, "receipt: %s '%s' is there twice", what, s->name);
 	}
 	return 0;
 }
@@ -212,8 +199,8 @@ static int check(const struct sg_receipt *r)
 		return sg_fail(SG_E_CORRUPT, "receipt: more elements counted than there are");
 	if (r->verdict >= SG_VERDICT_COUNT)
 		return sg_fail(SG_E_CORRUPT, "receipt: no verdict");
-	SG_TRY(check_sets(r));
-	SG_TRY(check_probes(r));
+	SG_TRY(check_list(r->set, r->n_sets, SG_RECEIPT_SETS, "set", name_ok));
+	SG_TRY(check_list(r->probe, r->n_probes, PROBES_MAX_, "probe", probe_name_ok));
 	if (r->n_gates > SG_RECEIPT_GATES)
 		return sg_fail(SG_E_CORRUPT, "receipt: more than %d results", SG_RECEIPT_GATES);
 	for (size_t i = 0; i < r->n_gates; i++)
@@ -430,23 +417,26 @@ static int get_list(const struct sg_pack *m, const char *key, size_t max, const 
 	return 0;
 }
 
+static int get_sets(const struct sg_pack *m, const char *key, size_t max, struct sg_receipt_set **list, size_t *n, size_t *cap)
+{
+	const struct sg_pack *p;
+
+	SG_TRY(get_list(m, key, max, &p, cap));
+	*cap = SG_MAX(*cap, (size_t)1);
+	SG_TRY(SG_NEW(*list, *cap));
+	for (; p; p = p->next)
+		SG_TRY(get_set(p, &(*list)[(*n)++]));	/* counted first: release frees a half one */
+	return 0;
+}
+
 static int get_lists(const struct sg_pack *m, struct sg_receipt *r)
 {
 	const struct sg_pack *p;
 	size_t n;
 
-	SG_TRY(get_list(m, "sets", SG_RECEIPT_SETS, &p, &n));
-	SG_TRY(SG_NEW(r->set, n ? n : 1));
-	r->cap_sets = n ? n : 1;
-	for (; p; p = p->next)
-		SG_TRY(get_set(p, &r->set[r->n_sets++]));	/* counted first: release frees a half one */
-	if (sg_pack_get(m, "probes")) {
-		SG_TRY(get_list(m, "probes", PROBES_MAX_, &p, &n));
-		SG_TRY(SG_NEW(r->probe, n ? n : 1));
-		r->cap_probes = n ? n : 1;
-		for (; p; p = p->next)
-			SG_TRY(get_set(p, &r->probe[r->n_probes++]));
-	}
+	SG_TRY(get_sets(m, "sets", SG_RECEIPT_SETS, &r->set, &r->n_sets, &r->cap_sets));
+	if (sg_pack_get(m, "probes"))
+		SG_TRY(get_sets(m, "probes", PROBES_MAX_, &r->probe, &r->n_probes, &r->cap_probes));
 	SG_TRY(get_list(m, "gates", SG_RECEIPT_GATES, &p, &n));
 	SG_TRY(SG_NEW(r->gate, n ? n : 1));
 	r->cap_gates = n ? n : 1;

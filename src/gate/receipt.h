@@ -88,6 +88,9 @@ int sg_receipt_add_set(struct sg_receipt *r, struct sg_receipt_set **out, const 
 int sg_receipt_add_probe(struct sg_receipt *r, struct sg_receipt_set **out, const char *name,
 			 const char *role, const char *id, const char *shard, uint64_t uses, size_t docs);
 
+/* The set that a probe looks at, with its documents and more; NULL: not in the receipt. */
+const struct sg_receipt_set *sg_receipt_whole(const struct sg_receipt *r, const struct sg_receipt_set *probe);
+
 /* Canonical msgpack, added to *out: equal receipts are equal bytes. CORRUPT when the receipt
  * breaks a rule of the format (an id that is none, no uses, ...). */
 int sg_receipt_emit(struct sg_buf *out, const struct sg_receipt *r);
