@@ -67,12 +67,12 @@ static int line_of(struct sg_eval_line *out, struct bench *b, const struct sg_to
 
 static int eval_set(struct sg_eval_line *l, struct bench *b, const struct sg_set *s, const struct sg_progress *progress)
 {
-	if (!s->present)
-		return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
-			       s->manifest.name);
+	const struct sg_tokens *t;
+
+	SG_TRY(sg_set_tokens(&t, s));
 	l->set = sg_strdup(s->manifest.name);
 	l->role = sg_strdup(sg_role_name(s->manifest.role));
-	return l->set && l->role ? line_of(l, b, &s->shard.t, l->set, progress) : -SG_E_NOMEM;
+	return l->set && l->role ? line_of(l, b, t, l->set, progress) : -SG_E_NOMEM;
 }
 
 static int eval_sets(struct sg_eval_info *out, struct bench *b, const struct sg_sets *all, const struct sg_eval_opts *o,

@@ -157,7 +157,8 @@ static int look_past(struct search *s)
 	return sg_history_walk(s->r->reg, &head, 1, NULL, 0, 0, look_commit, s);
 }
 
-int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word)
+/* The one graft that `look` finds under the word; what says where there is none. */
+static int find(struct sg_found *out, struct sg_repo *r, const char *word, int (*look)(struct search *s), const char *what)
 {
 	struct sg_found found = { 0 };
 	struct search s = { .r = r, .word = word, .out = &found };
@@ -165,17 +166,9 @@ int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word)
 	int rc;
 
 	s.hex = !word[n] && n >= 4 && n <= 64;
-	rc = look_active(&s);
-	if (rc >= 0)
-		rc = look_refs(&s, "refs/sg/cand/", SG_CANDIDATE);
-	if (rc >= 0)
-		rc = look_refs(&s, "refs/sg/deferred/", SG_DEFERRED);
-	if (rc >= 0)
-		rc = look_refs(&s, "refs/sg/rejected/", SG_REJECTED);
+	rc = look(&s);
 	if (rc >= 0 && !s.hits)
-		rc = look_past(&s);
-	if (rc >= 0 && !s.hits)
-		rc = sg_fail(SG_E_NOTFOUND, "no graft '%s'", word);
+		rc = sg_fail(SG_E_NOTFOUND, "%s '%s'", what, word);
 	if (rc >= 0 && s.hits > 1)
 		rc = sg_fail(SG_E_ERROR, "'%s' means more than one graft; give more of its id", word);
 	if (rc < 0)
@@ -183,6 +176,20 @@ int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word)
 	else
 		*out = found;
 	return rc;
+}
+
+static int look_here(struct search *s)
+{
+	SG_TRY(look_active(s));
+	SG_TRY(look_refs(s, "refs/sg/cand/", SG_CANDIDATE));
+	SG_TRY(look_refs(s, "refs/sg/deferred/", SG_DEFERRED));
+	SG_TRY(look_refs(s, "refs/sg/rejected/", SG_REJECTED));
+	return s->hits ? 0 : look_past(s);
+}
+
+int sg_find_graft(struct sg_found *out, struct sg_repo *r, const char *word)
+{
+	return find(out, r, word, look_here, "no graft");
 }
 
 /* --- on other lines ---------------------------------------------------------- */
@@ -221,22 +228,12 @@ static int look_lines(struct search *s)
 
 int sg_find_accepted(struct sg_found *out, struct sg_repo *r, const char *word)
 {
-	struct sg_found found = { 0 };
-	struct search s = { .r = r, .word = word, .out = &found };
-	size_t n = strspn(word, "0123456789abcdef");
-	int rc;
+	return find(out, r, word, look_lines, "no line of growth has a graft");
+}
 
-	s.hex = !word[n] && n >= 4 && n <= 64;
-	rc = look_lines(&s);
-	if (rc >= 0 && !s.hits)
-		rc = sg_fail(SG_E_NOTFOUND, "no line of growth has a graft '%s'", word);
-	if (rc >= 0 && s.hits > 1)
-		rc = sg_fail(SG_E_ERROR, "'%s' means more than one graft; give more of its id", word);
-	if (rc < 0)
-		sg_found_release(&found);
-	else
-		*out = found;
-	return rc;
+bool sg_op_accepts(const char *op)
+{
+	return !strcmp(op, "accept") || !strcmp(op, "reapply") || !strcmp(op, "cherry-pick");
 }
 
 int sg_find_step(struct sg_found *out, struct sg_repo *r, const char *rev)
@@ -248,8 +245,8 @@ int sg_find_step(struct sg_found *out, struct sg_repo *r, const char *rev)
 
 	if (rc >= 0)
 		rc = sg_commit_read(&c, r->reg, &f.commit);
-	if (rc >= 0 && (sg_trailer(&op, c.message, "Sg-Op", 0) < 0 || (strcmp(op, "accept") && strcmp(op, "reapply") &&
-	    strcmp(op, "cherry-pick")) || sg_trailer(&id, c.message, "Sg-Graft", 0) < 0 || strncmp(id, "sha256:", 7)))
+	if (rc >= 0 && (sg_trailer(&op, c.message, "Sg-Op", 0) < 0 || !sg_op_accepts(op) ||
+	    sg_trailer(&id, c.message, "Sg-Graft", 0) < 0 || strncmp(id, "sha256:", 7)))
 		rc = sg_fail(SG_E_REFUSED, "'%s' is %s, which took no graft in", rev, op ? op : "a commit of stock git");
 	if (rc >= 0) {
 		snprintf(id16, sizeof(id16), "%.16s", id + 7);

@@ -103,10 +103,7 @@ static int open_train_sets(struct grow *w)
 		s = sg_sets_find(&w->sets, name);
 		if (!s || !colon || strcmp(s->id, colon + 1))
 			return sg_fail(SG_E_NOTFOUND, "the registry has no data set '%s' as the run wants it", name);
-		if (!s->present)
-			return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; "
-				       "add its files again", name);
-		w->train[i] = &s->shard.t;
+		SG_TRY(sg_set_tokens(&w->train[i], s));
 	}
 	return 0;
 }

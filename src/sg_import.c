@@ -62,27 +62,10 @@ static bool is_plain(const char *key)
 	return false;
 }
 
-/* The value of a switch that is off. */
-static bool is_off(const struct sg_json *j)
-{
-	switch (j->type) {
-	case SG_JSON_NULL:
-		return true;
-	case SG_JSON_BOOL:
-		return !j->truth;
-	case SG_JSON_NUMBER:
-		return j->num == 0;
-	case SG_JSON_STRING:
-		return !j->len;
-	default:
-		return !j->n;
-	}
-}
-
 static int check_switches(const struct sg_json *o, bool ia3)
 {
 	for (const struct sg_json *j = o->child; j; j = j->next) {
-		if (is_plain(j->key) || is_off(j) || (ia3 && !strcmp(j->key, "feedforward_modules")))
+		if (is_plain(j->key) || sg_json_empty(j) || (ia3 && !strcmp(j->key, "feedforward_modules")))
 			continue;
 		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": '%.100s' is set, so this is no plain LoRA, DoRA or IA3", j->key);
 	}
@@ -455,7 +438,7 @@ static int check_targets(const struct import *m)
 		const struct place *p = &m->place[i];
 		bool named = names_module(want, p->module);
 
-		if (named && !p->taken && (!not || is_off(not)) && (!some || some->type == SG_JSON_NULL))
+		if (named && !p->taken && (!not || sg_json_empty(not)) && (!some || some->type == SG_JSON_NULL))
 			list(&missing, p->module);
 		if (!named && p->taken)
 			list(&left, p->module);
@@ -476,7 +459,7 @@ static int choose_sides(struct import *m)
 
 	if (*m->parts != 'l')
 		return 0;
-	if (ff && ff->type != SG_JSON_ARRAY && !is_off(ff))
+	if (ff && ff->type != SG_JSON_ARRAY && !sg_json_empty(ff))
 		return sg_fail(SG_E_REFUSED, SG_PEFT_CONFIG ": 'feedforward_modules' is no list of names");
 	for (size_t i = 0; i < m->n; i++) {
 		struct place *p = &m->place[i];

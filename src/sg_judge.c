@@ -10,8 +10,6 @@
 #include "gate/gate.h"
 #include <unistd.h>
 
-#define RECEIPT_MAX ((size_t)256 << 20)
-
 struct judge {
 	struct sg_repo *r;
 	struct sg_found cand;
@@ -285,7 +283,7 @@ static bool report_serves(struct sg_receipt *out, struct judge *j, const struct 
 {
 	struct sg_buf b = { 0 };
 	struct sg_receipt p = { 0 };
-	bool yes = sg_tree_read(&b, j->r->reg, oid, "receipt.mp", RECEIPT_MAX) >= 0 &&
+	bool yes = sg_tree_read(&b, j->r->reg, oid, "receipt.mp", SG_RECEIPT_MAX) >= 0 &&
 		   sg_receipt_parse(&p, b.data, b.len, "receipt") >= 0 && !strcmp(p.graft, j->cand.id) &&
 		   !strcmp(p.parent, j->view.state) && !strcmp(p.policy, j->t.policy.id) &&
 		   sets_serve(j, &p) && sg_gate_replay(&p, &j->t.policy) >= 0;

@@ -137,7 +137,7 @@ static int look_accept(void *arg, const struct sg_commit *c)
 	char *op = NULL, *id = NULL;
 
 	a->done = sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 &&
-		  (!strcmp(op, "accept") || !strcmp(op, "reapply") || !strcmp(op, "cherry-pick")) &&
+		  sg_op_accepts(op) &&
 		  sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7) && !strcmp(id + 7, a->graft);
 	if (a->done)
 		a->commit = c->id;

@@ -9,8 +9,6 @@
 #include "gate/gate.h"
 #include <math.h>
 
-#define ROLLBACK_DOCS 8		/* documents of the receipt's rollback check */
-
 static void measured_free(struct sg_measured *m)
 {
 	free(m->nats);
@@ -200,7 +198,7 @@ static int check_rollback(struct compared *c, const struct sg_receipt *again)
 
 	if (!s || !*again->facts.before)
 		return 0;
-	SG_TRY(sg_sha256_hex(is, s->parent, SG_MIN(s->docs, (size_t)ROLLBACK_DOCS) * sizeof(*s->parent)));
+	SG_TRY(sg_sha256_hex(is, s->parent, SG_MIN(s->docs, (size_t)SG_ROLLBACK_DOCS) * sizeof(*s->parent)));
 	if (strcmp(is, again->facts.before)) {
 		c->other++;
 		snprintf(c->where, sizeof(c->where), "the rollback check stores another hash of the parent's losses");

@@ -113,6 +113,8 @@ int sg_find_accepted(struct sg_found *out, struct sg_repo *r, const char *word);
 /* The same from the revision of the accept; REFUSED when it is none. */
 int sg_find_step(struct sg_found *out, struct sg_repo *r, const char *rev);
 void sg_found_release(struct sg_found *f);
+/* Does a commit of this Sg-Op let one graft in through the gates? */
+bool sg_op_accepts(const char *op);
 /* The same, as what sg_view_compose puts on top. */
 int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word);
 /* Name in a graft folder's train.json; NULL when it has none. Yours. */
@@ -161,6 +163,8 @@ struct sg_sets { struct sg_set *set; size_t n, cap; };
 /* Manifests of a commit, in name order; tokens are mapped where they are here. */
 int sg_sets_open(struct sg_sets *out, struct sg_repo *r, const struct sg_oid *commit);
 struct sg_set *sg_sets_find(const struct sg_sets *s, const char *name);
+/* Its tokens, borrowed; NOTFOUND says how to bring them to this machine. */
+int sg_set_tokens(const struct sg_tokens **out, const struct sg_set *s);
 void sg_sets_release(struct sg_sets *s);
 /* Its sequences of 13 words, which stand beside its tokens; NOTFOUND when not here. */
 struct sg_ngrams;
@@ -212,6 +216,7 @@ struct sg_trial {
 int sg_trial_open(struct sg_trial *t, struct sg_repo *r, const struct sg_oid *commit,
 		  const struct sg_progress *progress);
 void sg_trial_release(struct sg_trial *t);
+#define SG_ROLLBACK_DOCS 8	/* documents of the first set that the rollback check measures again */
 /* Context that a graft was trained with, by its folder in this commit; 256 when unknown. */
 int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commit, const char *id);
 /* Candidates that were judged on the set so far, this one included. */

@@ -46,23 +46,13 @@ static int add_target(struct revert *v, const char *id)
 	return 0;
 }
 
-static bool takes_in(const char *op)
-{
-	static const char *const ops[] = { "accept", "reapply", "cherry-pick", "merge" };
-
-	for (size_t i = 0; i < SG_LEN(ops); i++)
-		if (!strcmp(op, ops[i]))
-			return true;
-	return false;
-}
-
 /* The grafts that a commit took in and that are active still. */
 static int add_commit(void *arg, const struct sg_commit *c)
 {
 	struct revert *v = arg;
 	char *op = NULL, *id = NULL;
 	int rc = sg_trailer(&op, c->message, "Sg-Op", 0);
-	bool yes = rc >= 0 && takes_in(op);
+	bool yes = rc >= 0 && (sg_op_accepts(op) || !strcmp(op, "merge"));
 
 	free(op);
 	for (size_t i = 0; yes && (rc = sg_trailer(&id, c->message, "Sg-Graft", i)) >= 0; i++) {
@@ -205,7 +195,7 @@ static int look_accept(void *arg, const struct sg_commit *c)
 	char *op = NULL, *id = NULL;
 	size_t known = 0;
 
-	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && takes_in(op) && strcmp(op, "merge") &&
+	if (sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 && sg_op_accepts(op) &&
 	    sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7)) {
 		struct target *t = target_of(v, id + 7);
 

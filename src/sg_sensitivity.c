@@ -37,10 +37,8 @@ static int choose_sets(struct look *l)
 				       "train", s->manifest.name, sg_role_name(s->manifest.role));
 		if (!train || (l->o->data.n && !named))
 			continue;
-		if (!s->present)
-			return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
-				       s->manifest.name);
-		l->set[l->n_sets++] = &s->shard.t;
+		SG_TRY(sg_set_tokens(&l->set[l->n_sets], s));
+		l->n_sets++;
 	}
 	return l->n_sets ? 0 : sg_fail(SG_E_NOTFOUND, "no data of role train; add some with 'sg data add'");
 }

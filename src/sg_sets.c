@@ -118,6 +118,15 @@ static int check_roles(struct sg_repo *r, const struct sg_oid *commit, const str
 	return 0;
 }
 
+int sg_set_tokens(const struct sg_tokens **out, const struct sg_set *s)
+{
+	if (!s->present)
+		return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
+			       s->manifest.name);
+	*out = &s->shard.t;
+	return 0;
+}
+
 int sg_set_ngrams(struct sg_ngrams *out, struct sg_repo *r, const struct sg_set *set)
 {
 	char *dir = data_dir(r), *path = dir ? sg_asprintf("%s/%s.tokens.ngrams", dir, set->manifest.shard) : NULL;

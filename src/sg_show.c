@@ -65,8 +65,7 @@ static int look_at(void *arg, const struct sg_commit *c)
 	struct entry *e = arg;
 	char *id = NULL, *op = NULL;
 	bool hit = sg_trailer(&op, c->message, "Sg-Op", 0) >= 0 &&
-		   (!strcmp(op, "accept") || !strcmp(op, "reapply") || !strcmp(op, "cherry-pick") ||
-		    !strcmp(op, "consolidate")) &&
+		   (sg_op_accepts(op) || !strcmp(op, "consolidate")) &&
 		   sg_trailer(&id, c->message, "Sg-Graft", 0) >= 0 && !strncmp(id, "sha256:", 7) &&
 		   !strcmp(id + 7, e->id);
 

@@ -10,8 +10,6 @@
 #include <math.h>
 
 #define DEFAULT_WINDOW 256
-#define ROLLBACK_DOCS 8		/* documents that the rollback check measures again */
-
 /* --- opening ---------------------------------------------------------------- */
 
 int sg_trial_open(struct sg_trial *t, struct sg_repo *r, const struct sg_oid *commit,
@@ -56,15 +54,14 @@ int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commi
 
 static int add_set(struct sg_trial *t, const struct sg_set *s, const char *role, uint64_t uses)
 {
+	const struct sg_tokens *tokens;
 	struct sg_receipt_set *out;
 
-	if (!s->present)
-		return sg_fail(SG_E_NOTFOUND, "the tokens of data set '%s' are not on this machine; add its files again",
-			       s->manifest.name);
+	SG_TRY(sg_set_tokens(&tokens, s));
 	SG_TRY(sg_receipt_add_set(&t->receipt, &out, s->manifest.name, role, s->id, s->manifest.shard, uses,
-				  (size_t)s->shard.t.docs));
+				  (size_t)tokens->docs));
 	for (size_t d = 0; d < out->docs; d++)
-		out->bytes[d] = (uint32_t)sg_tokens_bytes(&s->shard.t, d);
+		out->bytes[d] = (uint32_t)sg_tokens_bytes(tokens, d);
 	return 0;
 }
 
@@ -99,15 +96,15 @@ int sg_trial_measure(struct sg_trial *t, struct sg_model *m, bool cand, const ch
 
 int sg_trial_sample(char hex[SG_SHA256_HEX], struct sg_trial *t, struct sg_model *m)
 {
-	double nats[ROLLBACK_DOCS];
-	uint32_t tokens[ROLLBACK_DOCS];
+	double nats[SG_ROLLBACK_DOCS];
+	uint32_t tokens[SG_ROLLBACK_DOCS];
 	const struct sg_set *set;
 	size_t docs;
 
 	if (!t->receipt.n_sets)
 		return 0;
 	set = sg_sets_find(&t->sets, t->receipt.set[0].name);
-	docs = SG_MIN(t->receipt.set[0].docs, ROLLBACK_DOCS);
+	docs = SG_MIN(t->receipt.set[0].docs, SG_ROLLBACK_DOCS);
 	SG_TRY(sg_measure(nats, tokens, m, &set->shard.t, docs, t->window, sg_rows(t->window), "rollback", t->progress));
 	return sg_sha256_hex(hex, nats, docs * sizeof(*nats));
 }

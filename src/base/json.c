@@ -437,6 +437,22 @@ void sg_json_release(struct sg_json_doc *doc)
 	*doc = (struct sg_json_doc){ 0 };
 }
 
+bool sg_json_empty(const struct sg_json *j)
+{
+	switch (j->type) {
+	case SG_JSON_NULL:
+		return true;
+	case SG_JSON_BOOL:
+		return !j->truth;
+	case SG_JSON_NUMBER:
+		return j->num == 0;
+	case SG_JSON_STRING:
+		return !j->len;
+	default:
+		return !j->n;
+	}
+}
+
 const struct sg_json *sg_json_get(const struct sg_json *o, const char *key)
 {
 	size_t n = strlen(key);

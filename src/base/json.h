@@ -38,6 +38,8 @@ static inline const struct sg_json *sg_json_root(const struct sg_json_doc *doc)
 
 /* Member of an object, NULL when absent or when o is NULL or no object. */
 const struct sg_json *sg_json_get(const struct sg_json *o, const char *key);
+/* null, false, 0, "", [] or {}: what says nothing. */
+bool sg_json_empty(const struct sg_json *j);
 /* Typed members. Absent or null: *out untouched, 0 returned. Present with a
  * wrong type or out of range: CORRUPT, naming the key. */
 int sg_json_str(const struct sg_json *o, const char *key, const char **out);

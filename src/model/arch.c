@@ -166,18 +166,7 @@ int sg_arch_bias(struct sg_desc *d, const struct sg_json *cfg, const char *key, 
 /* Nothing, no, none, or the factor 1. */
 static bool harmless(const struct sg_json *j)
 {
-	switch (j->type) {
-	case SG_JSON_NULL:
-		return true;
-	case SG_JSON_BOOL:
-		return !j->truth;
-	case SG_JSON_NUMBER:
-		return j->num == 0 || j->num == 1;
-	case SG_JSON_STRING:
-		return !j->len;
-	default:
-		return !j->n;
-	}
+	return sg_json_empty(j) || (j->type == SG_JSON_NUMBER && j->num == 1);
 }
 
 int sg_arch_refuse(const struct sg_json *cfg)

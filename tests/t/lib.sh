@@ -33,7 +33,7 @@ unset SG_DIR SG_PAGER PAGER GIT_DIR GIT_WORK_TREE SSH_AUTH_SOCK
 # scene is tested in their own files. SG_VALGRIND=all: every command, everywhere.
 own=${0##*/}
 own=${own%.sh}
-"$SG" help "$own" >/dev/null 2>&1 || own=
+[ ! "$SG_VALGRIND" ] || "$SG" help "$own" >/dev/null 2>&1 || own=
 under_valgrind () {
 	case $SG_VALGRIND in
 	"") false ;;
