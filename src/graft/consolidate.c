@@ -431,14 +431,7 @@ static int add_delta(struct sg_part *p, const struct sg_fold_item *it, float *dw
 
 static int add_head_of(const struct sg_graft *g, float *dw)
 {
-	const struct sg_tensor *t = sg_slab_find(&g->params, "head");
-	float *v;
-
-	SG_TRY(sg_graft_tensor(&v, g, t));
-	for (size_t i = 0; i < t->n; i++)
-		dw[i] += v[i];
-	free(v);
-	return 0;
+	return sg_graft_tensor_add(dw, g, sg_slab_find(&g->params, "head"));
 }
 
 /* What goes beside the item's map, from unit *at on. */

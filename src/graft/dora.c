@@ -13,37 +13,19 @@
 
 enum { A, B, M };
 
-static size_t rank_of(const struct sg_graft *g)
-{
-	return (size_t)sg_graft_int(g, "rank");
-}
-
-static float scale_of(const struct sg_graft *g)
-{
-	return (float)(sg_graft_num(g, "alpha") / (double)rank_of(g));
-}
-
 static int declare(struct sg_part *p, const struct sg_model *m)
 {
-	int64_t r = sg_graft_int(p->g, "rank");
-
 	(void)m;
-	if (r < 1 || (size_t)r > SG_MIN(p->at.in, p->at.out))
-		return sg_fail(SG_E_REFUSED, "dora: rank %lld does not fit '%s' (1 to %zu)", (long long)r, p->site,
-			       SG_MIN(p->at.in, p->at.out));
-	if (!(sg_graft_num(p->g, "alpha") > 0))
-		return sg_fail(SG_E_REFUSED, "dora: alpha must be a positive number");
 	if (!p->at.lin->w.data)
 		return sg_fail(SG_E_REFUSED, "dora: '%s' has no weight of its own", p->site);
-	SG_TRY(sg_part_tensor(p, A, "A", (size_t)r, p->at.in, false));
-	SG_TRY(sg_part_tensor(p, B, "B", p->at.out, (size_t)r, false));
+	SG_TRY(sg_lowrank_declare(p, A, B));
 	return sg_part_tensor(p, M, "m", 0, p->at.out, false);
 }
 
 /* |w|^2, m / n, 1 / n, A W^T, A A^T */
 static size_t fixed(const struct sg_part *p)
 {
-	size_t r = rank_of(p->g);
+	size_t r = sg_lowrank_rank(p->g);
 
 	return (3 + r) * p->at.out + r * r;
 }
@@ -55,7 +37,7 @@ static struct norms norms_of(const struct sg_part *p)
 	size_t out = p->at.out;
 	float *f = p->fixed;
 
-	return (struct norms){ f, f + out, f + 2 * out, f + 3 * out, f + (3 + rank_of(p->g)) * out };
+	return (struct norms){ f, f + out, f + 2 * out, f + 3 * out, f + (3 + sg_lowrank_rank(p->g)) * out };
 }
 
 /* Squared norms of the rows of W, once. */
@@ -95,7 +77,7 @@ static int refresh(struct sg_part *p)
 	}
 	p->final = !p->g->trains && *p->g->id;
 	return SG_CALL(dev, norm_gain, n.gain, n.inv, sg_part_data(p, M), n.w2, p->g->hold ? NULL : n.wa, n.aa,
-		       sg_part_data(p, B), scale_of(p->g), out, r);
+		       sg_part_data(p, B), sg_lowrank_scale(p->g), out, r);
 }
 
 static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
@@ -119,14 +101,14 @@ static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 /* s A x and its gradient; W x, B of the first, a gradient */
 static size_t scratch(const struct sg_part *p)
 {
-	return 2 * rank_of(p->g) + 3 * p->at.out;
+	return 2 * sg_lowrank_rank(p->g) + 3 * p->at.out;
 }
 
 struct room { float *u, *du, *base, *v, *t; };
 
 static struct room room_of(const struct sg_part *p)
 {
-	size_t cap = p->g->cap, r = rank_of(p->g), out = p->at.out;
+	size_t cap = p->g->cap, r = sg_lowrank_rank(p->g), out = p->at.out;
 	float *s = p->scratch;
 
 	return (struct room){ s, s + cap * r, s + cap * 2 * r, s + cap * (2 * r + out), s + cap * (2 * r + 2 * out) };
@@ -146,7 +128,7 @@ static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_
 	else
 		SG_TRY(SG_CALL(dev, linear_fwd, r.base, x, &l->w, NULL, N, l->out, l->in, false));
 	SG_TRY(SG_CALL(dev, zero, r.v, N * l->out));
-	SG_TRY(sg_lowrank_fwd(p, A, B, scale_of(p->g), r.v, x, r.u, N));
+	SG_TRY(sg_lowrank_fwd(p, A, B, sg_lowrank_scale(p->g), r.v, x, r.u, N));
 	SG_TRY(SG_CALL(dev, colscale, y, r.base, norms_of(p).gain, 1, N, l->out, true));
 	return SG_CALL(dev, colscale, y, r.v, norms_of(p).gain, 0, N, l->out, true);
 }
@@ -164,7 +146,7 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 		SG_TRY(SG_CALL(dev, colscale_dv, sg_part_grad(p, M), r.t, r.base, N, l->out));
 	}
 	SG_TRY(SG_CALL(dev, colscale, r.t, dy, n.gain, 0, N, l->out, false));
-	SG_TRY(sg_lowrank_bwd(p, A, B, scale_of(p->g), dx, r.t, x, r.u, r.du, N));
+	SG_TRY(sg_lowrank_bwd(p, A, B, sg_lowrank_scale(p->g), dx, r.t, x, r.u, r.du, N));
 	if (!dx)
 		return 0;
 	SG_TRY(SG_CALL(dev, colscale, r.t, dy, n.gain, 1, N, l->out, false));
@@ -175,10 +157,7 @@ static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
 	SG_TRY(weigh(p));
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 static int delta(struct sg_part *p, float *dw)
@@ -196,7 +175,7 @@ static int delta(struct sg_part *p, float *dw)
 	if (rc >= 0)
 		rc = p->g->dev->be->get(p->g->dev, gain, norms_of(p).gain, out * sizeof(*gain));
 	if (rc >= 0)
-		rc = sg_lowrank_delta(p, A, B, scale_of(p->g), ba);
+		rc = sg_lowrank_delta(p, A, B, sg_lowrank_scale(p->g), ba);
 	for (size_t i = 0; rc >= 0 && i < out * in; i++)
 		dw[i] += fmaf(gain[i / in] - 1.0f, w[i], gain[i / in] * ba[i]);
 	free(w);

@@ -48,32 +48,18 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
-	return 0;
-}
-
-static int add_values(const struct sg_part *p, size_t i, float *to)
-{
-	float *v;
-
-	SG_TRY(sg_graft_tensor(&v, p->g, p->t[i]));
-	for (size_t k = 0; k < p->t[i]->n; k++)
-		to[k] += v[k];
-	free(v);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 static int delta(struct sg_part *p, float *dw)
 {
-	return add_values(p, D, dw);
+	return sg_graft_tensor_add(dw, p->g, p->t[D]);
 }
 
 static int delta_bias(struct sg_part *p, float *db)
 {
 	if (p->t[BIAS] && db)
-		SG_TRY(add_values(p, BIAS, db));
+		SG_TRY(sg_graft_tensor_add(db, p->g, p->t[BIAS]));
 	return p->t[BIAS] != NULL;
 }
 

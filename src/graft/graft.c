@@ -288,6 +288,15 @@ static int make_grads(struct sg_graft *g)
 	return 0;
 }
 
+int sg_part_join(struct sg_part *p, sg_part_fwd *fwd, sg_part_bwd *bwd)
+{
+	p->hook.fwd = fwd;
+	p->hook.bwd = bwd;
+	sg_hook_add(p->at.kind == SG_SITE_HIDDEN ? &p->at.block->out : p->at.kind == SG_SITE_MLP ? &p->at.block->mlp :
+		    &p->at.lin->hooks, &p->hook);
+	return 0;
+}
+
 int sg_graft_attach(struct sg_graft *g, struct sg_model *m, size_t cap, bool trains, uint64_t seed,
 		    const struct sg_graft_source *src)
 {
@@ -361,6 +370,17 @@ int sg_graft_tensor(float **out, const struct sg_graft *g, const struct sg_tenso
 	else
 		*out = v;
 	return rc;
+}
+
+int sg_graft_tensor_add(float *to, const struct sg_graft *g, const struct sg_tensor *t)
+{
+	float *v;
+
+	SG_TRY(sg_graft_tensor(&v, g, t));
+	for (size_t i = 0; i < t->n; i++)
+		to[i] += v[i];
+	free(v);
+	return 0;
 }
 
 int sg_linear_weight(float **out, const struct sg_linear *l, struct sg_device *dev)

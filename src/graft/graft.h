@@ -129,6 +129,8 @@ int sg_graft_attach(struct sg_graft *g, struct sg_model *m, size_t cap, bool tra
 int sg_graft_seal(struct sg_graft *g);
 /* A tensor's bytes in host memory, yours to free. */
 int sg_graft_tensor(float **out, const struct sg_graft *g, const struct sg_tensor *t);
+/* to[t->n], host memory, += the tensor. */
+int sg_graft_tensor_add(float *to, const struct sg_graft *g, const struct sg_tensor *t);
 size_t sg_graft_trained(const struct sg_graft *g);	/* parameters that train */
 
 /* For type files. A key that the manifest lacks has the type's default. */
@@ -167,6 +169,17 @@ int sg_part_bias(float **out, const struct sg_part *p);
 int sg_lowrank_fwd(struct sg_part *p, size_t a, size_t b, float s, float *y, const float *x, float *u, size_t N);
 int sg_lowrank_bwd(struct sg_part *p, size_t a, size_t b, float s, float *dx, const float *dy, const float *x, float *u,
 		   float *du, size_t N);
+/* The hook of a part that is one: at its linear map, hidden state or MLP. 0 always. */
+typedef int sg_part_fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_t N, bool keep);
+typedef int sg_part_bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, const float *x, size_t N);
+int sg_part_join(struct sg_part *p, sg_part_fwd *fwd, sg_part_bwd *bwd);
+/* Factors A [rank,in] and B [out,rank] with the hyperparameters rank and alpha: checked and
+ * declared; s = alpha / rank. */
+int sg_lowrank_declare(struct sg_part *p, size_t a, size_t b);
+size_t sg_lowrank_rank(const struct sg_graft *g);
+float sg_lowrank_scale(const struct sg_graft *g);
+/* They themselves, without s: struct sg_graft_type's factors. */
+int sg_lowrank_factors(struct sg_part *p, size_t a, size_t b, float **left, float **right, size_t *rank);
 /* dw += s B A, by host memory */
 int sg_lowrank_delta(struct sg_part *p, size_t a, size_t b, float s, float *dw);
 /* A as PEFT starts it: uniform in +-1/sqrt(in). */

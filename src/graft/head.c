@@ -9,11 +9,6 @@
 
 enum { A, B, W = A };
 
-static size_t rank_of(const struct sg_graft *g)
-{
-	return (size_t)sg_graft_int(g, "rank");
-}
-
 static int declare(struct sg_part *p, const struct sg_model *m)
 {
 	int64_t r = sg_graft_int(p->g, "rank");
@@ -31,12 +26,12 @@ static int declare(struct sg_part *p, const struct sg_model *m)
 static int start(struct sg_part *p, const struct sg_model *m, uint64_t seed)
 {
 	(void)m;
-	return rank_of(p->g) ? sg_lowrank_start(p, A, seed) : sg_part_fill(p, W, 0);
+	return sg_lowrank_rank(p->g) ? sg_lowrank_start(p, A, seed) : sg_part_fill(p, W, 0);
 }
 
 static size_t scratch(const struct sg_part *p)
 {
-	return 2 * rank_of(p->g);
+	return 2 * sg_lowrank_rank(p->g);
 }
 
 static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_t N, bool keep)
@@ -45,7 +40,7 @@ static int fwd(void *ctx, struct sg_device *dev, float *y, const float *x, size_
 	struct sg_mat w = sg_part_mat(p, W);
 
 	(void)keep;
-	if (rank_of(p->g))
+	if (sg_lowrank_rank(p->g))
 		return sg_lowrank_fwd(p, A, B, 1, y, x, p->scratch, N);
 	return SG_CALL(dev, linear_fwd, y, x, &w, NULL, N, w.rows, w.cols, true);
 }
@@ -55,8 +50,8 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 	struct sg_part *p = ctx;
 	struct sg_mat w = sg_part_mat(p, W);
 
-	if (rank_of(p->g))
-		return sg_lowrank_bwd(p, A, B, 1, dx, dy, x, p->scratch, p->scratch + p->g->cap * rank_of(p->g), N);
+	if (sg_lowrank_rank(p->g))
+		return sg_lowrank_bwd(p, A, B, 1, dx, dy, x, p->scratch, p->scratch + p->g->cap * sg_lowrank_rank(p->g), N);
 	if (sg_part_grad(p, W))
 		SG_TRY(SG_CALL(dev, linear_dw, sg_part_grad(p, W), NULL, dy, x, N, w.rows, w.cols));
 	return dx ? SG_CALL(dev, linear_dx, dx, dy, &w, N, w.rows, w.cols, true) : 0;
@@ -65,32 +60,19 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 static int delta(struct sg_part *p, float *dw)
 {
-	float *v;
-
-	if (rank_of(p->g))
-		return sg_lowrank_delta(p, A, B, 1, dw);
-	SG_TRY(sg_graft_tensor(&v, p->g, p->t[W]));
-	for (size_t k = 0; k < p->t[W]->n; k++)
-		dw[k] += v[k];
-	free(v);
-	return 0;
+	return sg_lowrank_rank(p->g) ? sg_lowrank_delta(p, A, B, 1, dw) : sg_graft_tensor_add(dw, p->g, p->t[W]);
 }
 
 static int factors(struct sg_part *p, float **left, float **right, size_t *rank)
 {
-	*rank = rank_of(p->g);
-	if (!*rank)
+	if (!sg_lowrank_rank(p->g))
 		return sg_fail(SG_E_REFUSED, "head: a whole matrix has no factors");
-	SG_TRY(sg_graft_tensor(left, p->g, p->t[B]));
-	return sg_graft_tensor(right, p->g, p->t[A]);
+	return sg_lowrank_factors(p, A, B, left, right, rank);
 }
 
 static const struct sg_hyper hyper[] = {

@@ -108,10 +108,7 @@ static int bwd_out(void *ctx, struct sg_device *dev, float *dx, const float *dy,
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
-	p->hook.fwd = input_side(p) ? fwd_in : fwd_out;
-	p->hook.bwd = input_side(p) ? bwd_in : bwd_out;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
-	return 0;
+	return input_side(p) ? sg_part_join(p, fwd_in, bwd_in) : sg_part_join(p, fwd_out, bwd_out);
 }
 
 static int delta(struct sg_part *p, float *dw)

@@ -5,6 +5,37 @@
 #include "base/rng.h"
 #include <math.h>
 
+size_t sg_lowrank_rank(const struct sg_graft *g)
+{
+	return (size_t)sg_graft_int(g, "rank");
+}
+
+float sg_lowrank_scale(const struct sg_graft *g)
+{
+	return (float)(sg_graft_num(g, "alpha") / (double)sg_lowrank_rank(g));
+}
+
+int sg_lowrank_declare(struct sg_part *p, size_t at_a, size_t at_b)
+{
+	const char *type = p->g->type->name;
+	int64_t r = sg_graft_int(p->g, "rank");
+
+	if (r < 1 || (size_t)r > SG_MIN(p->at.in, p->at.out))
+		return sg_fail(SG_E_REFUSED, "%s: rank %lld does not fit '%s' (1 to %zu)", type, (long long)r, p->site,
+			       SG_MIN(p->at.in, p->at.out));
+	if (!(sg_graft_num(p->g, "alpha") > 0))
+		return sg_fail(SG_E_REFUSED, "%s: alpha must be a positive number", type);
+	SG_TRY(sg_part_tensor(p, at_a, "A", (size_t)r, p->at.in, false));
+	return sg_part_tensor(p, at_b, "B", p->at.out, (size_t)r, false);
+}
+
+int sg_lowrank_factors(struct sg_part *p, size_t at_a, size_t at_b, float **left, float **right, size_t *rank)
+{
+	*rank = sg_lowrank_rank(p->g);
+	SG_TRY(sg_graft_tensor(left, p->g, p->t[at_b]));
+	return sg_graft_tensor(right, p->g, p->t[at_a]);
+}
+
 int sg_lowrank_start(struct sg_part *p, size_t at, uint64_t seed)
 {
 	size_t n = p->t[at]->n;

@@ -462,10 +462,7 @@ static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
 	SG_TRY(sg_phi_check_residual(p));
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(p->at.kind == SG_SITE_HIDDEN ? &p->at.block->out : &p->at.lin->hooks, &p->hook);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 /* --- as plain matrices ----------------------------------------------------------- */

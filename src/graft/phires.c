@@ -78,12 +78,11 @@ static int get(float **at, float **v, const struct sg_part *p)
 
 int sg_phi_residual_delta(struct sg_part *p, float *dw)
 {
-	size_t n = p->t[SG_PHI_VALUE]->n;
 	float *at = NULL, *v = NULL;
 	int rc = get(&at, &v, p);
 
-	for (size_t i = 0; rc >= 0 && i < n; i++)
-		dw[(size_t)at[i] * p->at.in + (size_t)at[n + i]] += v[i];
+	if (rc >= 0)
+		sg_places_add(dw, at, v, p->t[SG_PHI_VALUE]->n, p->at.in);
 	free(at);
 	free(v);
 	return rc;

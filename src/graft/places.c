@@ -86,3 +86,9 @@ int sg_places_check(const float *at, size_t n, size_t rows, size_t cols, const c
 	}
 	return 0;
 }
+
+void sg_places_add(float *m, const float *at, const float *v, size_t n, size_t cols)
+{
+	for (size_t i = 0; i < n; i++)
+		m[(size_t)at[i] * cols + (size_t)at[n + i]] += v[i];
+}

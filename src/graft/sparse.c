@@ -208,22 +208,18 @@ static int attach(struct sg_part *p, struct sg_model *m)
 	rc = sg_places_check(at, p->t[VALUE]->n, p->at.out, p->at.in, p->site);
 	free(at);
 	SG_TRY(rc);
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 static int delta(struct sg_part *p, float *dw)
 {
-	size_t n = p->t[VALUE]->n;
 	float *at = NULL, *v = NULL;
 	int rc = sg_graft_tensor(&at, p->g, p->t[AT]);
 
 	if (rc >= 0)
 		rc = sg_graft_tensor(&v, p->g, p->t[VALUE]);
-	for (size_t i = 0; rc >= 0 && i < n; i++)
-		dw[(size_t)at[i] * p->at.in + (size_t)at[n + i]] += v[i];
+	if (rc >= 0)
+		sg_places_add(dw, at, v, p->t[VALUE]->n, p->at.in);
 	free(at);
 	free(v);
 	return rc;

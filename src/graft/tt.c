@@ -186,10 +186,7 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.lin->hooks, &p->hook);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 /* row [r_k] of the product of the first k cores at one output and input, times core k */

@@ -108,10 +108,7 @@ static int bwd(void *ctx, struct sg_device *dev, float *dx, const float *dy, con
 static int attach(struct sg_part *p, struct sg_model *m)
 {
 	(void)m;
-	p->hook.fwd = fwd;
-	p->hook.bwd = bwd;
-	sg_hook_add(&p->at.block->mlp, &p->hook);
-	return 0;
+	return sg_part_join(p, fwd, bwd);
 }
 
 static const struct sg_tensor *wider(const struct sg_part *p, int lin)
