@@ -118,9 +118,7 @@ static int fill(struct sg_stages_opts *o)
 	o->train.seed = (uint64_t)seed;
 	o->train.lr = lr;
 	o->train.data = (struct sg_names){ (char **)data.item, data.n, 0 };
-	for (int k = 0; k < SG_SCORE_COUNT; k++)
-		if (!strcmp(by, sg_score_name((enum sg_score)k)))
-			o->by = (enum sg_score)k;
+	o->by = sg_score_of(by);
 	for (size_t i = 0; i < set.n; i++)
 		SG_TRY(sg_names_add(&o->train.hyper, set.item[i]));
 	snprintf(text, sizeof(text), "rank=%lld", (long long)rank);

@@ -25,29 +25,7 @@ static const struct sg_opt opts[] = {
 	{ 0 }
 };
 
-static enum sg_score chosen;
-
-static double key(const struct sg_sensitivity_line *l)
-{
-	double s = l->score[chosen];
-
-	if (!strcmp(per, "parameter"))
-		return s / (double)(l->parameters ? l->parameters : 1);
-	if (!strcmp(per, "byte"))
-		return l->bytes ? s / (double)l->bytes : 0;
-	return s;
-}
-
-/* Highest first; of equal ones the first of the model. */
-static int higher(const void *a, const void *b)
-{
-	const struct sg_sensitivity_line *const *x = a, *const *y = b;
-	double i = key(*x), k = key(*y);
-
-	return i != k ? (i < k ? 1 : -1) : (*x > *y) - (*x < *y);
-}
-
-static int print_json(const struct sg_sensitivity *s, struct sg_sensitivity_line *const *line, size_t n)
+static int print_json(const struct sg_sensitivity *s, size_t n)
 {
 	struct sg_jsonw *w = sg_print_json();
 
@@ -61,12 +39,12 @@ static int print_json(const struct sg_sensitivity *s, struct sg_sensitivity_line
 	sg_jsonw_array(w);
 	for (size_t i = 0; i < n; i++) {
 		sg_jsonw_object(w);
-		sg_json_put_str(w, "site", line[i]->site);
-		sg_json_put_i64(w, "parameters", (int64_t)line[i]->parameters);
-		sg_json_put_i64(w, "bytes", (int64_t)line[i]->bytes);
+		sg_json_put_str(w, "site", s->line[i].site);
+		sg_json_put_i64(w, "parameters", (int64_t)s->line[i].parameters);
+		sg_json_put_i64(w, "bytes", (int64_t)s->line[i].bytes);
 		for (int k = 0; k < SG_SCORE_COUNT; k++)
 			if (k != SG_SCORE_impact || impact)
-				sg_json_put_f64(w, sg_score_name((enum sg_score)k), line[i]->score[k]);
+				sg_json_put_f64(w, sg_score_name((enum sg_score)k), s->line[i].score[k]);
 		sg_jsonw_end(w, '}');
 	}
 	sg_jsonw_end(w, ']');
@@ -74,7 +52,7 @@ static int print_json(const struct sg_sensitivity *s, struct sg_sensitivity_line
 	return sg_print_json_end();
 }
 
-static int print_table(struct sg_sensitivity_line *const *line, size_t n)
+static int print_table(const struct sg_sensitivity_line *line, size_t n)
 {
 	struct sg_table t;
 	int rc;
@@ -82,31 +60,15 @@ static int print_table(struct sg_sensitivity_line *const *line, size_t n)
 	sg_table_init(&t, impact ? "SITE|>PARAMETERS|>GRADIENT|>FISHER|>ACTIVATION|>ACTGRAD|>WEIGHTGRAD|>NTK|>ERROR|>IMPACT" :
 		      "SITE|>PARAMETERS|>GRADIENT|>FISHER|>ACTIVATION|>ACTGRAD|>WEIGHTGRAD|>NTK|>ERROR", n > 0);
 	for (size_t i = 0; i < n; i++) {
-		sg_table_color(&t, SG_BOLD, "%s", line[i]->site);
-		sg_table_add(&t, "%llu", (unsigned long long)line[i]->parameters);
+		sg_table_color(&t, SG_BOLD, "%s", line[i].site);
+		sg_table_add(&t, "%llu", (unsigned long long)line[i].parameters);
 		for (int k = 0; k < SG_SCORE_COUNT; k++)
 			if (k != SG_SCORE_impact || impact)
-				sg_table_add(&t, "%.4g", line[i]->score[k]);
+				sg_table_add(&t, "%.4g", line[i].score[k]);
 		sg_table_row(&t);
 	}
 	rc = sg_table_print(&t, stdout);
 	sg_table_release(&t);
-	return rc;
-}
-
-static int show(struct sg_ctx *ctx, const struct sg_sensitivity *s)
-{
-	struct sg_sensitivity_line **line = calloc(s->n ? s->n : 1, sizeof(struct sg_sensitivity_line *));
-	size_t n = top && (size_t)top < s->n ? (size_t)top : s->n;
-	int rc;
-
-	if (!line)
-		return -SG_E_NOMEM;
-	for (size_t i = 0; i < s->n; i++)
-		line[i] = &s->line[i];
-	qsort(line, s->n, sizeof(struct sg_sensitivity_line *), higher);
-	rc = ctx->json ? print_json(s, line, n) : print_table(line, n);
-	free(line);
 	return rc;
 }
 
@@ -117,18 +79,20 @@ static int run(struct sg_ctx *ctx, int argc, char **argv)
 		.samples = (uint64_t)samples, .seed = (uint64_t)seed,
 	};
 	struct sg_sensitivity s;
+	enum sg_per of = !strcmp(per, "byte") ? SG_PER_BYTE : !strcmp(per, "parameter") ? SG_PER_PARAMETER : SG_PER_SITE;
+	enum sg_score chosen = sg_score_of(by);
+	size_t n;
 	int rc;
 
 	(void)argv;
 	SG_TRY(sg_cmd_args(argc, 0, 0));
-	for (int k = 0; k < SG_SCORE_COUNT; k++)
-		if (!strcmp(by, sg_score_name((enum sg_score)k)))
-			chosen = (enum sg_score)k;
 	impact |= chosen == SG_SCORE_impact;
 	o.impact = impact;
 	SG_TRY(sg_sensitivity(&s, ctx->repo, &o, &ctx->progress));
 	sg_progress_end();
-	rc = show(ctx, &s);
+	sg_sensitivity_order(&s, chosen, of);
+	n = top && (size_t)top < s.n ? (size_t)top : s.n;
+	rc = ctx->json ? print_json(&s, n) : print_table(s.line, n);
 	sg_sensitivity_release(&s);
 	return rc;
 }

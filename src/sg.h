@@ -203,6 +203,7 @@ enum sg_score {
 	SG_SCORE_error, SG_SCORE_impact, SG_SCORE_COUNT
 };
 const char *sg_score_name(enum sg_score s);
+enum sg_score sg_score_of(const char *name);	/* SG_SCORE_COUNT: none has it */
 struct sg_sensitivity_opts {
 	const char *rev, *sites;	/* NULL: HEAD; globs, NULL: all maps and hidden states */
 	struct sg_names data;		/* train sets; empty: all */
@@ -213,16 +214,21 @@ struct sg_sensitivity_line {
 	char *site;
 	uint64_t parameters, bytes;
 	double score[SG_SCORE_COUNT];
+	double key;			/* that it stands in order by */
+	size_t place;			/* in the model */
 };
 struct sg_sensitivity {
 	char state[SG_SHA256_HEX];
 	uint64_t samples;		/* that were there */
-	struct sg_sensitivity_line *line;	/* in model order */
+	struct sg_sensitivity_line *line;	/* in model order, until put into another */
 	size_t n;
 };
 int sg_sensitivity(struct sg_sensitivity *out, struct sg_repo *r, const struct sg_sensitivity_opts *o,
 		   const struct sg_progress *progress);
 void sg_sensitivity_release(struct sg_sensitivity *s);
+/* Highest score first, or score for each parameter or stored byte; equal ones in model order. */
+enum sg_per { SG_PER_SITE, SG_PER_PARAMETER, SG_PER_BYTE };
+void sg_sensitivity_order(struct sg_sensitivity *s, enum sg_score by, enum sg_per per);
 
 /* --- dictionaries of tiles (sg_codebook.c) ------------------------------------- */
 

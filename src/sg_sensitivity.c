@@ -108,7 +108,7 @@ static int scores(struct sg_sensitivity *out, struct look *l, const struct sg_na
 	for (size_t i = 0; rc >= 0 && i < sites->n; i++) {
 		struct sg_sensitivity_line *o = &out->line[i];
 
-		*o = (struct sg_sensitivity_line){ .parameters = s[i].parameters, .bytes = s[i].bytes };
+		*o = (struct sg_sensitivity_line){ .parameters = s[i].parameters, .bytes = s[i].bytes, .place = i };
 #define X(name) o->score[SG_SCORE_##name] = s[i].name;
 		SG_SCORES(X)
 #undef X
@@ -151,11 +151,38 @@ void sg_sensitivity_release(struct sg_sensitivity *s)
 	*s = (struct sg_sensitivity){ .n = 0 };
 }
 
+static int higher(const void *a, const void *b)
+{
+	const struct sg_sensitivity_line *x = a, *y = b;
+
+	return x->key != y->key ? (x->key < y->key ? 1 : -1) : (x->place > y->place) - (x->place < y->place);
+}
+
+void sg_sensitivity_order(struct sg_sensitivity *s, enum sg_score by, enum sg_per per)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct sg_sensitivity_line *l = &s->line[i];
+		uint64_t of = per == SG_PER_SITE ? 1 : per == SG_PER_PARAMETER ? l->parameters : l->bytes;
+
+		l->key = of ? l->score[by] / (double)of : 0;
+	}
+	qsort(s->line, s->n, sizeof(*s->line), higher);
+}
+
 static const char *const names[] = {
 #define X(name) [SG_SCORE_##name] = #name,
 	SG_SCORES(X)
 #undef X
 };
+
+enum sg_score sg_score_of(const char *name)
+{
+	int s = 0;
+
+	while (s < SG_SCORE_COUNT && strcmp(names[s], name))
+		s++;
+	return (enum sg_score)s;
+}
 
 const char *sg_score_name(enum sg_score s)
 {

@@ -223,15 +223,6 @@ static int better(const void *a, const void *b)
 
 /* --- sites ------------------------------------------------------------------------ */
 
-static enum sg_score by_score;
-static int higher(const void *a, const void *b)
-{
-	const struct sg_sensitivity_line *x = a, *y = b;
-	double i = x->score[by_score], k = y->score[by_score];
-
-	return i != k ? (i < k ? 1 : -1) : strcmp(x->site, y->site);
-}
-
 /* By score, the highest first; places without scores (slots) in model order. */
 static int propose(struct sg_names *out, struct stages *s)
 {
@@ -258,8 +249,7 @@ static int propose(struct sg_names *out, struct stages *s)
 		return rc;
 	}
 	SG_TRY(rc);
-	by_score = s->o->by;
-	qsort(found.line, found.n, sizeof(*found.line), higher);
+	sg_sensitivity_order(&found, s->o->by, SG_PER_SITE);
 	for (size_t i = 0; rc >= 0 && i < found.n; i++)
 		rc = sg_names_add(out, found.line[i].site);
 	sg_sensitivity_release(&found);
