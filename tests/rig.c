@@ -4,14 +4,25 @@
 #include "base/rng.h"
 #include <math.h>
 
-int rig_init(struct rig *r, struct sg_checkpoint *ckpt)
+int rig_init_on(struct rig *r, struct sg_checkpoint *ckpt, unsigned threads)
 {
 	memset(r, 0, sizeof(*r));
 	memset(r->base, 'a', 64);
 	r->ckpt = ckpt;
-	SG_TRY(sg_device_open(&r->dev, "cpu", 1));
+	SG_TRY(sg_device_open(&r->dev, "cpu", threads));
 	SG_TRY(sg_model_init(&r->m, r->ckpt, &r->dev));
 	return tiny_batch(&r->b, r->m.desc.vocab, 5);
+}
+
+int rig_init(struct rig *r, struct sg_checkpoint *ckpt)
+{
+	return rig_init_on(r, ckpt, 1);
+}
+
+int rig_variant(struct rig *r, const struct variant *v, bool trains)
+{
+	SG_TRY(variant_graft(&r->g, v, &r->m, "slot.1", r->base));
+	return variant_attach(r->g, &r->m, trains, &r->b);
 }
 
 int rig_grow(struct rig *r, const char *type, const char *sites, const char *hyper, bool trains)
@@ -44,6 +55,8 @@ int rig_load(struct rig *r, struct sg_graft *from)
 
 void rig_release(struct rig *r)
 {
+	if (r->pass.m)
+		sg_pass_release(&r->pass);
 	sg_batch_release(&r->b);
 	if (r->m.dev)
 		sg_model_release(&r->m);
@@ -65,15 +78,29 @@ void rig_shake(struct sg_graft *g)
 	}
 }
 
-int rig_losses(float *out, struct rig *r)
+int rig_losses_of(float *out, struct sg_model *m, const struct sg_batch *b)
 {
 	struct sg_pass p;
 	int rc;
 
-	SG_TRY(sg_pass_init(&p, &r->m, RIG_ROWS, false));
-	rc = sg_pass_loss(&p, &r->b, out);
+	SG_TRY(sg_pass_init(&p, m, RIG_ROWS, false));
+	rc = sg_pass_loss(&p, b, out);
 	sg_pass_release(&p);
 	return rc;
+}
+
+int rig_losses(float *out, struct rig *r)
+{
+	return rig_losses_of(out, &r->m, &r->b);
+}
+
+double rig_total(const float *loss)
+{
+	double sum = 0;
+
+	for (int i = 0; i < RIG_ROWS; i++)
+		sum += (double)loss[i];
+	return sum;
 }
 
 static int total(double *sum, struct sg_pass *p, const struct sg_batch *b)
@@ -81,9 +108,7 @@ static int total(double *sum, struct sg_pass *p, const struct sg_batch *b)
 	float loss[RIG_ROWS];
 
 	SG_TRY(sg_pass_loss(p, b, loss));
-	*sum = 0;
-	for (int i = 0; i < RIG_ROWS; i++)
-		*sum += (double)loss[i];
+	*sum = rig_total(loss);
 	return 0;
 }
 

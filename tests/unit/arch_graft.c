@@ -4,6 +4,7 @@
  * what consolidation makes of a stack. Listed types and architectures are tested.
  */
 #include "tests/test.h"
+#include "tests/rig.h"
 #include "tests/tiny.h"
 #include "tests/tinyarch.h"
 #include "tests/variant.h"
@@ -15,91 +16,20 @@
 #include "model/pass.h"
 #include <math.h>
 
-enum { ROWS = 13 };
-
-struct rig {
-	struct sg_checkpoint *ckpt;
-	struct sg_device dev;
-	struct sg_model m;
-	struct sg_graft *g;
-	struct sg_batch b;
-	char base[SG_SHA256_HEX];
-};
+enum { ROWS = RIG_ROWS };
 
 static int rig_open_on(struct rig *r, const struct tiny_arch *a, unsigned threads)
 {
+	struct sg_checkpoint *c = NULL;
+
 	memset(r, 0, sizeof(*r));
-	memset(r->base, 'a', 64);
-	SG_TRY(sg_device_open(&r->dev, "cpu", threads));
-	SG_TRY(tiny_arch_make(&r->ckpt, a, SG_F32, 1));
-	SG_TRY(sg_model_init(&r->m, r->ckpt, &r->dev));
-	return tiny_batch(&r->b, r->m.desc.vocab, 5);
+	SG_TRY(tiny_arch_make(&c, a, SG_F32, 1));
+	return rig_init_on(r, c, threads);
 }
 
 static int rig_open(struct rig *r, const struct tiny_arch *a)
 {
 	return rig_open_on(r, a, 1);
-}
-
-static void rig_close(struct rig *r)
-{
-	sg_batch_release(&r->b);
-	if (r->m.dev)
-		sg_model_release(&r->m);
-	sg_graft_free(r->g);
-	sg_checkpoint_free(r->ckpt);
-	if (r->dev.be)
-		sg_device_close(&r->dev);
-}
-
-static int rig_graft(struct rig *r, const struct variant *v, bool trains)
-{
-	SG_TRY(variant_graft(&r->g, v, &r->m, "slot.1", r->base));
-	return variant_attach(r->g, &r->m, trains, &r->b);
-}
-
-static int rig_again(struct rig *r, struct sg_graft *from)
-{
-	struct sg_graft_source src = tiny_source(from);
-	struct sg_buf b = { 0 };
-	int rc = sg_graftfile_write(&b, &from->file);
-
-	if (rc >= 0)
-		rc = sg_graft_parse(&r->g, b.data, b.len, "test");
-	sg_buf_release(&b);
-	return rc < 0 ? rc : sg_graft_attach(r->g, &r->m, ROWS, false, 0, &src);
-}
-
-/* Moves every trained parameter off its start, so that nothing is zero by design. */
-static void shake(struct sg_graft *g)
-{
-	for (size_t i = 0; i < g->params.n; i++) {
-		struct sg_tensor *t = &g->params.t[i];
-		float *p = sg_slab_ptr(&g->params, t);
-
-		for (size_t k = 0; !t->frozen && k < t->n; k++)
-			p[k] += 0.4f * (sg_rng_uniform(11, sg_rng_stream(t->name), k) - 0.5f);
-	}
-}
-
-static int losses(float *out, struct sg_model *m, const struct sg_batch *b)
-{
-	struct sg_pass p;
-	int rc;
-
-	SG_TRY(sg_pass_init(&p, m, ROWS, false));
-	rc = sg_pass_loss(&p, b, out);
-	sg_pass_release(&p);
-	return rc;
-}
-
-static double total(const float *loss)
-{
-	double sum = 0;
-
-	for (int i = 0; i < ROWS; i++)
-		sum += loss[i];
-	return sum;
 }
 
 TEST(every_architecture_has_a_tiny_model)
@@ -116,25 +46,25 @@ TEST(a_graft_on_any_architecture_starts_without_effect_and_comes_back_with_the_s
 			struct rig r, second, third;
 
 			PASS(rig_open(&r, a));
-			PASS(losses(base, &r.m, &r.b));
-			PASS(rig_graft(&r, &v, false));
-			PASS(losses(start, &r.m, &r.b));
+			PASS(rig_losses_of(base, &r.m, &r.b));
+			PASS(rig_variant(&r, &v, false));
+			PASS(rig_losses_of(start, &r.m, &r.b));
 			for (int i = 0; i < ROWS; i++)
 				CHECK(base[i] == start[i]);
-			shake(r.g);
+			rig_shake(r.g);
 			PASS(sg_graft_seal(r.g));
-			PASS(losses(with, &r.m, &r.b));
+			PASS(rig_losses_of(with, &r.m, &r.b));
 			CHECK(memcmp(base, with, sizeof(base)));
 			PASS(rig_open(&second, a));
-			PASS(rig_again(&second, r.g));
-			PASS(losses(again, &second.m, &second.b));
+			PASS(rig_load(&second, r.g));
+			PASS(rig_losses_of(again, &second.m, &second.b));
 			CHECK(!memcmp(with, again, sizeof(with)));
 			PASS(rig_open(&third, a));
-			PASS(losses(without, &third.m, &third.b));
+			PASS(rig_losses_of(without, &third.m, &third.b));
 			CHECK(!memcmp(base, without, sizeof(base)));
-			rig_close(&third);
-			rig_close(&second);
-			rig_close(&r);
+			rig_release(&third);
+			rig_release(&second);
+			rig_release(&r);
 		}
 }
 
@@ -148,7 +78,7 @@ static int slope(double *out, struct sg_pass *pass, struct rig *r, float *p, flo
 	for (int i = 0; i < 4; i++) {
 		*p = old + (float)step[i] * h;
 		SG_TRY(sg_pass_loss(pass, &r->b, loss));
-		sum += weight[i] * total(loss);
+		sum += weight[i] * rig_total(loss);
 	}
 	*p = old;
 	*out = sum / (12.0 * (double)h);
@@ -221,13 +151,13 @@ TEST(gradients_of_every_graft_type_on_every_architecture_match_finite_difference
 			if (*v.set && ((size_t)(a - tiny_archs) + v.at) % 3)
 				continue;	/* a variant on every third is enough here */
 			PASS(rig_open(&r, a));
-			PASS(rig_graft(&r, &v, true));
-			shake(r.g);
+			PASS(rig_variant(&r, &v, true));
+			rig_shake(r.g);
 			PASS(gradient_error(&worst, &r, a->smooth ? 4e-3f : 1e-3f));
 			if (worst > most)
 				printf("# %s %s on %s: %g\n", v.t->name, v.set, a->name, worst);
 			CHECK(worst <= most);
-			rig_close(&r);
+			rig_release(&r);
 		}
 }
 
@@ -243,12 +173,12 @@ TEST(a_slot_below_is_trained_through_every_block)
 		PASS(sg_graft_new(&r.g, "layer", &sites, NULL, r.base));
 		sg_names_release(&sites);
 		PASS(sg_graft_attach(r.g, &r.m, ROWS, true, 7, NULL));
-		shake(r.g);
+		rig_shake(r.g);
 		PASS(gradient_error(&worst, &r, a->smooth ? 4e-3f : 1e-3f));
 		if (worst > most)
 			printf("# %s: %g\n", a->name, worst);
 		CHECK(worst <= most);
-		rig_close(&r);
+		rig_release(&r);
 	}
 }
 
@@ -269,8 +199,8 @@ static int step(float *loss, float **grads, size_t *n, const struct tiny_arch *a
 		unsetenv("SG_ISA");
 	free(keep);
 	SG_TRY(rc);
-	SG_TRY(rig_graft(&r, &(struct variant){ .t = sg_graft_type_find("layer"), .set = "" }, true));
-	shake(r.g);
+	SG_TRY(rig_variant(&r, &(struct variant){ .t = sg_graft_type_find("layer"), .set = "" }, true));
+	rig_shake(r.g);
 	SG_TRY(sg_pass_init(&pass, &r.m, ROWS, true));
 	SG_TRY(sg_batch_init(&part, ROWS));
 	for (size_t at = 0, end; at < r.b.n; at = end) {
@@ -289,7 +219,7 @@ static int step(float *loss, float **grads, size_t *n, const struct tiny_arch *a
 	memcpy(*grads, r.g->grads.data, *n * sizeof(float));
 	sg_batch_release(&part);
 	sg_pass_release(&pass);
-	rig_close(&r);
+	rig_release(&r);
 	return 0;
 }
 
@@ -332,7 +262,7 @@ static int make(struct sg_graft **out, struct rig *r, const char *type, const ch
 	if (rc >= 0)
 		rc = sg_graft_attach(g, &r->m, ROWS, false, 3, NULL);
 	if (rc >= 0) {
-		shake(g);
+		rig_shake(g);
 		rc = sg_graft_seal(g);
 	}
 	sg_names_release(&sites);
@@ -344,6 +274,25 @@ static int make(struct sg_graft **out, struct rig *r, const char *type, const ch
 	return rc;
 }
 
+/* Losses of what was written to dir, which must be what the fold says. */
+static int read_back(float *out, struct rig *r, const struct sg_fold *f, const char *dir)
+{
+	struct sg_checkpoint *got = NULL;
+	struct sg_model m = { 0 };
+	int rc = sg_checkpoint_open(&got, dir);
+
+	if (rc >= 0)
+		rc = sg_fold_verify(f, got);
+	if (rc >= 0)
+		rc = sg_model_init(&m, got, &r->dev);
+	if (rc >= 0)
+		rc = rig_losses_of(out, &m, &r->b);
+	if (m.dev)
+		sg_model_release(&m);
+	sg_checkpoint_free(got);
+	return rc;
+}
+
 /* Changes of linear maps, a new layer, and changes inside that layer, as one folder;
  * losses of the stack and of what is read back. */
 static int fold(float *with, float *back, struct rig *r, struct sg_graft **made, const char *dir, bool head)
@@ -351,9 +300,7 @@ static int fold(float *with, float *back, struct rig *r, struct sg_graft **made,
 	struct sg_graft_source src[4];
 	struct sg_graft *g[4];
 	struct sg_composed c = { 0 };
-	struct sg_checkpoint *got = NULL;
 	struct sg_fold f = { 0 };
-	struct sg_model m = { 0 };
 	size_t n = head ? 4 : 3;
 	char site[80];
 	int rc;
@@ -379,24 +326,15 @@ static int fold(float *with, float *back, struct rig *r, struct sg_graft **made,
 		sg_buf_release(&b);
 	}
 	SG_TRY(sg_compose(&c, r->ckpt, &r->dev, ROWS, g, src, n));
-	rc = losses(with, &c.model, &r->b);
+	rc = rig_losses_of(with, &c.model, &r->b);
 	if (rc >= 0)
 		rc = sg_fold_init(&f, r->ckpt, &c, SG_FOLD_LINEAR | SG_FOLD_LAYERS, SG_DTYPE_COUNT);
 	if (rc >= 0)
 		rc = sg_fold_write(&f, dir);
 	if (rc >= 0)
-		rc = sg_checkpoint_open(&got, dir);
-	if (rc >= 0)
-		rc = sg_fold_verify(&f, got);
-	if (rc >= 0)
-		rc = sg_model_init(&m, got, &r->dev);
-	if (rc >= 0)
-		rc = losses(back, &m, &r->b);
-	if (m.dev)
-		sg_model_release(&m);
+		rc = read_back(back, r, &f, dir);
 	sg_fold_release(&f);
 	sg_composed_release(&c);
-	sg_checkpoint_free(got);
 	return rc;
 }
 
@@ -423,7 +361,7 @@ TEST(a_stack_on_every_architecture_becomes_a_base_of_its_kind)
 			r.m.dev = NULL;
 			for (int i = 0; i < 4; i++)
 				sg_graft_free(made[i]);
-			rig_close(&r);
+			rig_release(&r);
 		}
 }
 
@@ -432,10 +370,8 @@ static int fold_one(float *with, float *back, struct rig *r, const char *dir)
 {
 	struct sg_graft_source src = tiny_source(r->g);
 	struct sg_composed c = { 0 };
-	struct sg_checkpoint *got = NULL;
 	struct sg_graft *g = NULL;
 	struct sg_fold f = { 0 };
-	struct sg_model m = { 0 };
 	struct sg_buf b = { 0 };
 	int rc = sg_graftfile_write(&b, &r->g->file);
 
@@ -445,7 +381,7 @@ static int fold_one(float *with, float *back, struct rig *r, const char *dir)
 	if (rc >= 0)
 		rc = sg_compose(&c, r->ckpt, &r->dev, ROWS, &g, &src, 1);
 	if (rc >= 0)
-		rc = losses(with, &c.model, &r->b);
+		rc = rig_losses_of(with, &c.model, &r->b);
 	if (rc >= 0)
 		rc = sg_fold_init(&f, r->ckpt, &c, SG_FOLD_LINEAR | SG_FOLD_LAYERS, SG_DTYPE_COUNT);
 	if (rc >= 0 && f.n_gone != 1)
@@ -455,18 +391,9 @@ static int fold_one(float *with, float *back, struct rig *r, const char *dir)
 	if (rc >= 0 && !(fabs(sg_fold_worst(&f) - 1) < 1e-4))
 		rc = sg_fail(SG_E_ERROR, "a change was lost: %g is left", sg_fold_worst(&f));
 	if (rc >= 0)
-		rc = sg_checkpoint_open(&got, dir);
-	if (rc >= 0)
-		rc = sg_fold_verify(&f, got);
-	if (rc >= 0)
-		rc = sg_model_init(&m, got, &r->dev);
-	if (rc >= 0)
-		rc = losses(back, &m, &r->b);
-	if (m.dev)
-		sg_model_release(&m);
+		rc = read_back(back, r, &f, dir);
 	sg_fold_release(&f);
 	sg_composed_release(&c);
-	sg_checkpoint_free(got);
 	return rc;
 }
 
@@ -482,11 +409,11 @@ TEST(every_type_with_a_merge_law_becomes_plain_weights_on_every_architecture)
 			if ((!v.t->delta && !v.t->wider) || (*v.set && strcmp(a->name, "llama-bias")))	/* each writes and syncs files */
 				continue;
 			PASS(rig_open(&r, a));
-			PASS(rig_graft(&r, &v, false));
-			shake(r.g);
+			PASS(rig_variant(&r, &v, false));
+			rig_shake(r.g);
 			PASS(sg_graft_seal(r.g));
 			if (r.g->part[0].at.kind == SG_SITE_HIDDEN) {
-				rig_close(&r);
+				rig_release(&r);
 				continue;
 			}
 			snprintf(dir, sizeof(dir), "%s/%s-%s-%zu", sg_test_dir(), a->name, v.t->name, v.at);
@@ -497,6 +424,6 @@ TEST(every_type_with_a_merge_law_becomes_plain_weights_on_every_architecture)
 			if (!(worst <= 5e-5))
 				printf("# %s %s on %s: %g\n", v.t->name, v.set, a->name, worst);
 			CHECK(worst <= 5e-5);
-			rig_close(&r);
+			rig_release(&r);
 		}
 }

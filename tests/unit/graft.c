@@ -4,6 +4,7 @@
  * differences give, leave nothing when dropped, and come back with the same bits.
  */
 #include "tests/test.h"
+#include "tests/rig.h"
 #include "tests/tiny.h"
 #include "tests/variant.h"
 #include "base/rng.h"
@@ -11,78 +12,26 @@
 #include "model/pass.h"
 #include <math.h>
 
-enum { ROWS = 13 };
-
-/* A type on a base, with a graft at the first sites that it likes. */
-struct rig {
-	struct sg_checkpoint *ckpt;
-	struct sg_device dev;
-	struct sg_model m;
-	struct sg_graft *g;
-	struct sg_pass pass;
-	struct sg_batch b;
-	char base[SG_SHA256_HEX];
-};
+enum { ROWS = RIG_ROWS };
 
 static int rig_open(struct rig *r, bool substrate)
 {
+	struct sg_checkpoint *c = NULL;
+
 	memset(r, 0, sizeof(*r));
-	memset(r->base, 'a', 64);
-	SG_TRY(sg_device_open(&r->dev, "cpu", 1));
-	SG_TRY(substrate ? tiny_substrate(&r->ckpt, 1) : tiny_llama(&r->ckpt, 1));
-	SG_TRY(sg_model_init(&r->m, r->ckpt, &r->dev));
-	return tiny_batch(&r->b, r->m.desc.vocab, 5);
+	SG_TRY(substrate ? tiny_substrate(&c, 1) : tiny_llama(&c, 1));
+	return rig_init(r, c);
 }
 
 /* At the sites that it has by default, or as `from` has them. */
 static int rig_graft(struct rig *r, const struct variant *v, bool trains, struct sg_graft *from)
 {
-	struct sg_graft_source src;
-
-	if (from) {
-		struct sg_buf b = { 0 };
-		int rc = sg_graftfile_write(&b, &from->file);
-
-		if (rc >= 0)
-			rc = sg_graft_parse(&r->g, b.data, b.len, "test");
-		sg_buf_release(&b);
-		src = tiny_source(from);
-		return rc < 0 ? rc : sg_graft_attach(r->g, &r->m, ROWS, trains, 0, &src);
-	}
-	SG_TRY(variant_graft(&r->g, v, &r->m, "slot.1", r->base));
-	return variant_attach(r->g, &r->m, trains, &r->b);
+	return from ? rig_load(r, from) : rig_variant(r, v, trains);
 }
 
 static int rig_pass(struct rig *r, bool train)
 {
 	return sg_pass_init(&r->pass, &r->m, ROWS, train);
-}
-
-static void rig_close(struct rig *r)
-{
-	if (r->pass.m)
-		sg_pass_release(&r->pass);
-	sg_batch_release(&r->b);
-	if (r->m.dev)
-		sg_model_release(&r->m);
-	sg_graft_free(r->g);
-	sg_checkpoint_free(r->ckpt);
-	if (r->dev.be)
-		sg_device_close(&r->dev);
-}
-
-/* Moves every trained parameter off its start, so that nothing is zero by design. */
-static void shake(struct sg_graft *g)
-{
-	for (size_t i = 0; i < g->params.n; i++) {
-		struct sg_tensor *t = &g->params.t[i];
-		float *p = sg_slab_ptr(&g->params, t), v;
-
-		for (size_t k = 0; !t->frozen && k < t->n; k++) {
-			v = sg_rng_uniform(11, sg_rng_stream(t->name), k) - 0.5f;
-			p[k] += 0.4f * v;
-		}
-	}
 }
 
 static int losses(const struct variant *t, struct sg_graft *from, bool seal, struct rig *keep, float *out)
@@ -93,7 +42,7 @@ static int losses(const struct variant *t, struct sg_graft *from, bool seal, str
 	if (rc >= 0 && t)
 		rc = rig_graft(&r, t, false, from);
 	if (rc >= 0 && t && !from && seal) {
-		shake(r.g);
+		rig_shake(r.g);
 		rc = sg_graft_seal(r.g);
 	}
 	if (rc >= 0)
@@ -103,7 +52,7 @@ static int losses(const struct variant *t, struct sg_graft *from, bool seal, str
 	if (keep)
 		*keep = r;
 	else
-		rig_close(&r);
+		rig_release(&r);
 	return rc;
 }
 
@@ -132,20 +81,11 @@ TEST(every_graft_type_comes_back_with_the_same_bits_and_leaves_none)
 		PASS(losses(&v, r.g, false, &second, again));
 		CHECK(!memcmp(with, again, sizeof(with)));
 		CHECK(!strcmp(r.g->id, second.g->id));
-		rig_close(&second);
-		rig_close(&r);
+		rig_release(&second);
+		rig_release(&r);
 		PASS(losses(NULL, NULL, false, NULL, without));
 		CHECK(!memcmp(base, without, sizeof(base)));
 	}
-}
-
-static double total(const float *loss)
-{
-	double sum = 0;
-
-	for (int i = 0; i < ROWS; i++)
-		sum += loss[i];
-	return sum;
 }
 
 /* Slope by four points (error h^4: steps can be wide, against the rounding of losses). */
@@ -158,7 +98,7 @@ static int slope(double *out, struct rig *r, float *p, float h)
 	for (int i = 0; i < 4; i++) {
 		*p = old + (float)step[i] * h;
 		SG_TRY(sg_pass_loss(&r->pass, &r->b, loss));
-		sum += weight[i] * total(loss);
+		sum += weight[i] * rig_total(loss);
 	}
 	*p = old;
 	*out = sum / (12.0 * (double)h);
@@ -226,13 +166,13 @@ TEST(gradients_of_every_graft_type_match_finite_differences)
 			} else {
 				PASS(rig_graft(&r, &v, true, NULL));
 			}
-			shake(r.g);
+			rig_shake(r.g);
 			PASS(rig_pass(&r, true));
 			PASS(gradient_error(&worst, &r));
 			if (worst > 5e-3)
 				printf("# %s %s: %g\n", v.t->name, v.set, worst);
 			CHECK(worst < 5e-3);
-			rig_close(&r);
+			rig_release(&r);
 		}
 }
 
@@ -246,7 +186,7 @@ TEST(gradients_do_not_depend_on_how_a_step_is_cut)
 
 		PASS(rig_open(&r, false));
 		PASS(rig_graft(&r, &v, true, NULL));
-		shake(r.g);
+		rig_shake(r.g);
 		PASS(rig_pass(&r, true));
 		PASS(sg_pass_train(&r.pass, &r.b, 0.25f, whole));
 		n = r.g->grads.floats;
@@ -272,7 +212,7 @@ TEST(gradients_do_not_depend_on_how_a_step_is_cut)
 		CHECK(!memcmp(one, r.g->grads.data, n * sizeof(*one)));
 		free(one);
 		sg_batch_release(&part);
-		rig_close(&r);
+		rig_release(&r);
 	}
 }
 
@@ -288,10 +228,10 @@ TEST(folding_a_graft_is_the_same_map_in_real_arithmetic)
 		PASS(rig_open(&r, false));
 		PASS(rig_graft(&r, &v, false, NULL));
 		if (r.g->part[0].at.kind != SG_SITE_LINEAR) {
-			rig_close(&r);
+			rig_release(&r);
 			continue;
 		}
-		shake(r.g);
+		rig_shake(r.g);
 		PASS(rig_pass(&r, false));
 		PASS(sg_pass_loss(&r.pass, &r.b, with));
 		for (size_t i = 0; i < r.g->n; i++) {
@@ -304,7 +244,7 @@ TEST(folding_a_graft_is_the_same_map_in_real_arithmetic)
 		for (int i = 0; i < ROWS; i++)
 			diff = SG_MAX(diff, fabs((double)with[i] - (double)folded[i]));
 		CHECK(diff < 1e-4);
-		rig_close(&r);
+		rig_release(&r);
 	}
 }
 
@@ -317,7 +257,7 @@ TEST(the_factors_of_a_graft_make_the_change_that_it_folds)
 			continue;
 		PASS(rig_open(&r, false));
 		PASS(rig_graft(&r, &v, false, NULL));
-		shake(r.g);
+		rig_shake(r.g);
 		for (size_t i = 0; i < r.g->n && r.g->part[i].at.kind == SG_SITE_LINEAR; i++) {
 			struct sg_part *p = &r.g->part[i];
 			size_t out = p->at.out, in = p->at.in, rank = 0;
@@ -340,7 +280,7 @@ TEST(the_factors_of_a_graft_make_the_change_that_it_folds)
 			free(right);
 			free(dw);
 		}
-		rig_close(&r);
+		rig_release(&r);
 	}
 }
 
@@ -362,12 +302,12 @@ TEST(the_rank_that_is_stored_is_the_rank_that_is_there)
 		PASS(rig_open(&r, false));
 		PASS(rig_graft(&r, &v, false, NULL));
 		if (cases[i].shaken)
-			shake(r.g);
+			rig_shake(r.g);
 		PASS(sg_graft_seal(r.g));
 		if (strcmp(sg_graft_str(r.g, "effective_rank"), cases[i].want))
 			printf("# %s: %s\n", set, sg_graft_str(r.g, "effective_rank"));
 		CHECK(!strcmp(sg_graft_str(r.g, "effective_rank"), cases[i].want));
-		rig_close(&r);
+		rig_release(&r);
 	}
 }
 
@@ -388,7 +328,7 @@ TEST(a_cap_on_what_trains_is_kept_and_the_count_is_said)
 		CHECK(rc == (cases[i].fits ? 0 : -SG_E_REFUSED));
 		if (i == 1)
 			CHECK(strstr(sg_error_message(), "84 numbers would train, the cap is 83"));
-		rig_close(&r);
+		rig_release(&r);
 	}
 }
 
@@ -432,5 +372,5 @@ TEST(a_graft_refuses_what_does_not_fit)
 	CHECK(sg_graft_new(&g, "lora", &sites, &hyper, r.base) == -SG_E_USAGE);
 	sg_names_release(&sites);
 	sg_names_release(&hyper);
-	rig_close(&r);
+	rig_release(&r);
 }
