@@ -2,13 +2,7 @@
 . "${0%/*}/lib.sh"
 have ssh-keygen || { skip ssh-keygen 'approvals'; done_; }
 g () { git --git-dir=.sg/registry.git "$@"; }
-for who in ann bob eve; do
-	ssh-keygen -q -t ed25519 -N "" -C "$who" -f "$HOME/$who" || exit 1
-done
-git config --global gpg.format ssh
-git config --global user.signingKey "$HOME/ann"
-pub () { cut -d" " -f1,2 "$HOME/$1.pub"; }
-as () { who=$1 && shift && sg "$@" "--sign=$HOME/$who"; }
+signers ann bob eve || exit 1
 head_ () { g rev-parse main; }
 
 grow_registry && sg train --type layer --name first $fast -q || exit 1

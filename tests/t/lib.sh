@@ -151,4 +151,15 @@ json.dump(tokenizer, open(out + "/tokenizer.json", "w"))
 END
 }
 
+# signers <name ...>: keys of these in $HOME, the first of whom git signs with; then
+# pub <name> prints a public key, and as <name> <command ...> is sg signing with one.
+signers () {
+	git config --global gpg.format ssh && git config --global user.signingKey "$HOME/$1" || return 1
+	for who; do
+		ssh-keygen -q -t ed25519 -N "" -C "$who" -f "$HOME/$who" || return 1
+	done
+}
+pub () { cut -d" " -f1,2 "$HOME/$1.pub"; }
+as () { who=$1 && shift && sg "$@" "--sign=$HOME/$who"; }
+
 done_ () { echo "1..$n"; exit $bad; }

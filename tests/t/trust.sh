@@ -3,13 +3,7 @@
 . "${0%/*}/lib.sh"
 have ssh-keygen || { skip ssh-keygen 'tampering with a signed line'; done_; }
 g () { git --git-dir=.sg/registry.git "$@"; }
-for who in ann bob eve; do
-	ssh-keygen -q -t ed25519 -N "" -C "$who" -f "$HOME/$who" || exit 1
-done
-git config --global gpg.format ssh
-git config --global user.signingKey "$HOME/ann"
-pub () { cut -d" " -f1,2 "$HOME/$1.pub"; }
-as () { who=$1 && shift && sg "$@" "--sign=$HOME/$who"; }
+signers ann bob eve || exit 1
 back () { rc=$?; cd "$here/work"; return $rc; }
 k=0
 fresh () { k=$((k + 1)) && cp -r a "c$k" && cd "c$k"; }
