@@ -1,8 +1,8 @@
 #include "cmd/progress.h"
+#include "base/clock.h"
 #include "cmd/print.h"
 #include <signal.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BAR_EVERY   0.1		/* seconds between two pictures of the bar */
@@ -35,14 +35,6 @@ static void arm(void)
 		sigaction(SIGINT, &sa, NULL);
 	if (!sigaction(SIGTERM, NULL, &old) && old.sa_handler != SIG_IGN)
 		sigaction(SIGTERM, &sa, NULL);
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 static size_t columns(void)
@@ -123,7 +115,7 @@ static bool report(void *arg, const char *what, uint64_t done, uint64_t total, c
 		arm();
 	if (p.quiet)
 		return stop;
-	t = now();
+	t = sg_clock();
 	if (strncmp(p.what, what, sizeof(p.what) - 1)) {
 		sg_progress_end();
 		snprintf(p.what, sizeof(p.what), "%s", what);

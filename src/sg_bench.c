@@ -4,6 +4,7 @@
  * large product, a long copy. Tokens are random, never zeros.
  */
 #include "sg_repo.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
@@ -11,7 +12,6 @@
 #include "model/shape.h"
 #include "train/memory.h"
 #include "train/train.h"
-#include <time.h>
 
 enum { WARM = 2, MOST = 4096 };
 
@@ -30,14 +30,6 @@ struct bench {
 	void *arg;
 	const struct sg_progress *progress;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- what is measured --------------------------------------------------------- */
 
@@ -313,20 +305,20 @@ static size_t most(const struct op *o)
 static int time_op(struct bench *b, struct op *o, double *best, const char *row)
 {
 	struct sg_bench_row r = { .row = row, .what = o->name, .tokens = 0, .bytes = o->bytes > 0 };
-	double t[64], began = now();
+	double t[64], began = sg_clock();
 	float *buf[8] = { NULL };
 	char what[120];
 	size_t n = 0;
 	int rc = fill(b, buf, most(o));
 
-	for (int warm = 1; rc >= 0 && n < SG_LEN(t) && (n < 5 || now() - began < 0.2); warm = 0) {
-		double from = now();
+	for (int warm = 1; rc >= 0 && n < SG_LEN(t) && (n < 5 || sg_clock() - began < 0.2); warm = 0) {
+		double from = sg_clock();
 
 		rc = o->run(&b->dev, o, buf);
 		if (rc >= 0)
 			rc = wait(b, buf[0]);
 		if (!warm)
-			t[n++] = now() - from;
+			t[n++] = sg_clock() - from;
 	}
 	unfill(b, buf);
 	SG_TRY(rc);
@@ -482,7 +474,7 @@ static bool tick(void *arg, const char *what, uint64_t done, uint64_t total, con
 	uint64_t used, left;
 
 	if (c->n < MOST)
-		c->at[c->n++] = now();
+		c->at[c->n++] = sg_clock();
 	if (c->b->dev.be->memory(&c->b->dev, &used, &left) >= 0)
 		c->peak = SG_MAX(c->peak, used);
 	return sg_progress(c->b->progress, what, done, total, text);
@@ -537,11 +529,11 @@ static int eval(struct bench *b, const struct text *x)
 	if (rc >= 0)
 		rc = SG_NEW(tokens, x->t.docs);
 	for (int i = -1; rc >= 0 && i < (int)SG_LEN(t); i++) {
-		double from = now();
+		double from = sg_clock();
 
 		rc = sg_measure(nats, tokens, &b->m, &x->t, x->t.docs, (size_t)b->o->seq, b->micro, "eval", b->progress);
 		if (i >= 0)
-			t[i] = now() - from;
+			t[i] = sg_clock() - from;
 	}
 	if (rc >= 0) {
 		summary(&row, t, SG_LEN(t));
@@ -574,10 +566,10 @@ static int generate(struct bench *b, const struct text *x)
 	if (rc >= 0)
 		rc = sg_pass_next(&p, &c, id, first, logits);
 	for (; rc >= 0 && n < TOKENS; n++) {
-		double from = now();
+		double from = sg_clock();
 
 		rc = sg_pass_next(&p, &c, id, 1, logits);
-		t[n] = now() - from;
+		t[n] = sg_clock() - from;
 	}
 	if (rc >= 0) {
 		summary(&row, t, n);

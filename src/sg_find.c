@@ -3,26 +3,35 @@
 #include "base/error.h"
 #include "base/mem.h"
 
+#define TRAIN_MAX ((size_t)64 << 20)	/* bytes of train.json */
+
+int sg_training_open(struct sg_json_doc *doc, struct sg_repo *r, const struct sg_oid *commit, const char *id)
+{
+	struct sg_buf b = { 0 };
+	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id);
+	rc = sg_tree_read(&b, r->reg, commit, path, TRAIN_MAX);
+	if (rc >= 0)
+		rc = sg_json_parse(doc, b.data, b.len, path);
+	sg_buf_release(&b);
+	return rc;
+}
+
 /* *out NULL: it has no name. A train.json that is damaged gives none either. */
 static int read_name(char **out, struct sg_repo *r, const struct sg_oid *commit, const char *id16)
 {
 	struct sg_json_doc doc = { 0 };
-	struct sg_buf b = { 0 };
 	const char *name = NULL;
-	char path[64];
-	int rc;
+	int rc = sg_training_open(&doc, r, commit, id16);
 
 	*out = NULL;
-	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id16);
-	rc = sg_tree_read(&b, r->reg, commit, path, 64 << 20);
-	if (rc >= 0)
-		rc = sg_json_parse(&doc, b.data, b.len, path);
 	if (rc >= 0)
 		rc = sg_json_str(sg_json_root(&doc), "name", &name);
 	if (rc >= 0 && name)
 		rc = (*out = sg_strdup(name)) ? 0 : -SG_E_NOMEM;
 	sg_json_release(&doc);
-	sg_buf_release(&b);
 	return rc == -SG_E_NOTFOUND || rc == -SG_E_CORRUPT ? 0 : rc;
 }
 

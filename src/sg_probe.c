@@ -192,18 +192,13 @@ static uint64_t in_both(const struct sg_ngrams *a, const struct sg_ngrams *b)
 static int trained_on(struct sg_recipe *out, struct sg_repo *r, const struct sg_extra *cand)
 {
 	struct sg_json_doc doc = { 0 };
-	struct sg_buf b = { 0 }, text = { 0 };
+	struct sg_buf text = { 0 };
 	const struct sg_json *recipe;
 	struct sg_jsonw w;
-	char path[64];
-	int rc;
+	int rc = sg_training_open(&doc, r, &cand->commit, cand->id);
 
-	snprintf(path, sizeof(path), "grafts/%.16s/train.json", cand->id);
-	rc = sg_tree_read(&b, r->reg, &cand->commit, path, 64 << 20);
 	if (rc == -SG_E_NOTFOUND)
 		return 0;
-	if (rc >= 0)
-		rc = sg_json_parse(&doc, b.data, b.len, path);
 	recipe = rc >= 0 ? sg_json_get(sg_json_root(&doc), "recipe") : NULL;
 	if (recipe) {
 		sg_jsonw_init(&w, &text);
@@ -211,10 +206,9 @@ static int trained_on(struct sg_recipe *out, struct sg_repo *r, const struct sg_
 		rc = sg_jsonw_done(&w);
 	}
 	if (rc >= 0 && recipe)
-		rc = sg_recipe_parse(out, text.data, text.len, path);
+		rc = sg_recipe_parse(out, text.data, text.len, "train.json");
 	sg_json_release(&doc);
 	sg_buf_release(&text);
-	sg_buf_release(&b);
 	return rc;
 }
 

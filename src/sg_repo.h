@@ -117,6 +117,8 @@ void sg_found_release(struct sg_found *f);
 bool sg_op_accepts(const char *op);
 /* The same, as what sg_view_compose puts on top. */
 int sg_find_extra(struct sg_extra *out, struct sg_repo *r, const char *word);
+/* train.json of a graft's folder; NOTFOUND: it was not trained here. */
+int sg_training_open(struct sg_json_doc *doc, struct sg_repo *r, const struct sg_oid *commit, const char *id);
 /* Name in a graft folder's train.json; NULL when it has none. Yours. */
 char *sg_graft_name(struct sg_repo *r, const struct sg_oid *commit, const char *id16);
 

@@ -6,8 +6,6 @@
 
 #define CURVE_MAX 65536		/* points of a curve that are taken over */
 #define JUDGED_MAX 256		/* verdicts of one graft */
-#define TRAIN_MAX ((size_t)64 << 20)
-
 /* --- verdicts -------------------------------------------------------------------- */
 
 struct judged_list { struct sg_judged *j; size_t n, cap; };
@@ -283,24 +281,10 @@ static int copy_training(struct sg_graft_detail *d, const struct sg_json *o)
 	return (d->recipe = sg_buf_detach(&b)) ? 0 : -SG_E_NOMEM;
 }
 
-static int open_training(struct sg_json_doc *doc, const char *id, struct sg_repo *r, const struct sg_oid *commit)
-{
-	struct sg_buf b = { 0 };
-	char path[64];
-	int rc;
-
-	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id);
-	rc = sg_tree_read(&b, r->reg, commit, path, TRAIN_MAX);
-	if (rc >= 0)
-		rc = sg_json_parse(doc, b.data, b.len, path);
-	sg_buf_release(&b);
-	return rc;
-}
-
 static int read_training(struct sg_graft_detail *d, struct sg_repo *r, const struct sg_oid *commit)
 {
 	struct sg_json_doc doc = { 0 };
-	int rc = open_training(&doc, d->info.id, r, commit);
+	int rc = sg_training_open(&doc, r, commit, d->info.id);
 
 	if (rc >= 0)
 		rc = copy_training(d, sg_json_root(&doc));
@@ -315,7 +299,7 @@ int sg_graft_cost(struct sg_graft_info *g, struct sg_repo *r, const struct sg_oi
 	struct sg_json_doc doc = { 0 };
 	int64_t tokens = 0;
 	double seconds = 0;
-	int rc = open_training(&doc, g->id, r, commit);
+	int rc = sg_training_open(&doc, r, commit, g->id);
 
 	if (rc >= 0)
 		rc = sg_json_i64(sg_json_root(&doc), "tokens", 0, INT64_MAX, &tokens);

@@ -1,12 +1,12 @@
 /* Text out of a composition, one token after the other. */
 #include "sg_repo.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fmath.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "model/batch.h"
 #include "model/pass.h"
-#include <time.h>
 
 #define PROMPT_MAX ((size_t)1 << 24)
 
@@ -222,14 +222,6 @@ static int prepare(struct writer *w, struct sg_generate_info *out, struct sg_rep
 	return sg_view_state(out->state, &w->view, &extra, n, NULL);
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int run(struct writer *w, struct sg_generate_info *out)
 {
 	int32_t eos = sg_tokenizer_eos(w->view.tok), start = sg_tokenizer_start(w->view.tok), id;
@@ -240,7 +232,7 @@ static int run(struct writer *w, struct sg_generate_info *out)
 	while (!stop && out->tokens < w->o->tokens) {
 		SG_TRY(look(w));
 		if (!out->tokens)
-			began = now();
+			began = sg_clock();
 		id = w->o->temperature > 0 ? draw(w, out->tokens) : best(w);
 		if (id == eos || id == start) {		/* the text ends, or another begins */
 			out->ended = true;
@@ -252,7 +244,7 @@ static int run(struct writer *w, struct sg_generate_info *out)
 		out->stopped = cut_at_stop(w);
 		stop = out->stopped || hand_out(w, false);
 	}
-	out->seconds = began > 0 ? now() - began : 0;
+	out->seconds = began > 0 ? sg_clock() - began : 0;
 	(void)hand_out(w, true);
 	return 0;
 }

@@ -31,22 +31,15 @@ void sg_trial_release(struct sg_trial *t)
 int sg_trained_window(size_t *out, struct sg_repo *r, const struct sg_oid *commit, const char *id)
 {
 	struct sg_json_doc doc = { 0 };
-	struct sg_buf b = { 0 };
 	int64_t seq = DEFAULT_WINDOW;
-	char path[64];
-	int rc;
+	int rc = sg_training_open(&doc, r, commit, id);
 
-	snprintf(path, sizeof(path), "grafts/%.16s/train.json", id);
-	rc = sg_tree_read(&b, r->reg, commit, path, 64 << 20);
 	if (rc == -SG_E_NOTFOUND)
 		rc = 0;		/* an imported graft was not trained here */
 	else if (rc >= 0)
-		rc = sg_json_parse(&doc, b.data, b.len, path);
-	if (rc >= 0 && doc.nodes)
 		rc = sg_json_i64(sg_json_get(sg_json_root(&doc), "recipe"), "seq", 1, 1 << 20, &seq);
 	*out = (size_t)seq;
 	sg_json_release(&doc);
-	sg_buf_release(&b);
 	return rc;
 }
 

@@ -1,4 +1,5 @@
 #include "registry/ref.h"
+#include "base/clock.h"
 #include "registry/commit.h"
 #include "registry/impl.h"
 #include <time.h>
@@ -28,10 +29,7 @@ static uint32_t random32(void)
 
 static unsigned long now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (unsigned long)t.tv_sec * 1000 + (unsigned long)t.tv_nsec / 1000000;
+	return (unsigned long)(1e3 * sg_clock());
 }
 
 /* Run one attempt until it is not stopped by a lock. Now and then a lock that

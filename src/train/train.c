@@ -1,11 +1,11 @@
 #include "train/train.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "model/pass.h"
 #include "train/calib.h"
 #include "train/state.h"
 #include <math.h>
-#include <time.h>
 
 struct run {
 	const struct sg_train_in *in;
@@ -17,14 +17,6 @@ struct run {
 	double *curve;
 	uint64_t step, tokens;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Rows at.. of the step that fit into `part`, whole segments only. Returns how many. */
 static size_t take_part(struct run *r, size_t at)
@@ -129,7 +121,7 @@ static int loop(struct run *r)
 	const struct sg_train_in *in = r->in;
 	struct sg_train_state st = state_of(r);
 	uint64_t first = r->step, tokens = r->tokens;
-	double start = now();
+	double start = sg_clock();
 
 	while (r->step < in->recipe->steps) {
 		char text[96];
@@ -137,7 +129,7 @@ static int loop(struct run *r)
 		bool stop;
 
 		SG_TRY(one_step(r));
-		per = (double)(r->tokens - tokens) / SG_MAX(now() - start, 1e-9);
+		per = (double)(r->tokens - tokens) / SG_MAX(sg_clock() - start, 1e-9);
 		snprintf(text, sizeof(text), "loss %.4f  %.0f tok/s", r->curve[r->step - 1], per);
 		stop = sg_progress(in->progress, "train", r->step, in->recipe->steps, text);
 		if (stop && r->step < in->recipe->steps) {
@@ -210,13 +202,13 @@ static int prepare(struct run *r)
 int sg_train_run(struct sg_train_out *out, const struct sg_train_in *in)
 {
 	struct run r = { .in = in };
-	double start = now();
+	double start = sg_clock();
 	int rc = prepare(&r);
 
 	if (rc >= 0)
 		rc = loop(&r);
 	if (rc >= 0) {
-		*out = (struct sg_train_out){ r.curve, r.step, r.tokens, now() - start, r.pass.bytes };
+		*out = (struct sg_train_out){ r.curve, r.step, r.tokens, sg_clock() - start, r.pass.bytes };
 		r.curve = NULL;
 	}
 	sg_plan_release(&r.plan);

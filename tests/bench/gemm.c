@@ -4,6 +4,7 @@
  * started by gemm.sh; not part of `make check`. BLAS is loaded at run time.
  */
 #include "kernels/kernels.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include <dlfcn.h>
@@ -16,14 +17,6 @@ enum { ROW_MAJOR = 101, NO = 111, YES = 112, RUNS = 200, BURST = 8 };
 
 static sgemm_fn *sgemm;
 static void (*set_threads)(int);
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int order(const void *a, const void *b)
 {
@@ -67,10 +60,10 @@ static void burst(double *t, int who, struct sg_device *d, float *y, const float
 	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 	one(who, d, y, x, w, M, N, K, fwd);
 	for (int i = 0; i < BURST; i++) {
-		double s = now();
+		double s = sg_clock();
 
 		one(who, d, y, x, w, M, N, K, fwd);
-		t[i] = now() - s;
+		t[i] = sg_clock() - s;
 	}
 }
 

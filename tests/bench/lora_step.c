@@ -3,12 +3,12 @@
  * 2048 tokens (8 windows of 256), rank 8 on all seven maps of each block, f32.
  * lora_step.sh runs it beside the same step in PyTorch + PEFT.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/rng.h"
 #include "graft/compose.h"
 #include "train/train.h"
-#include <time.h>
 
 enum { V = 8192, D = 320, F = 864, L = 6, H = 5, K = 64, T = 256, B = 8, RANK = 8, MAX = 64 };
 
@@ -18,14 +18,6 @@ static size_t n_info;
 static double times[4096];
 static size_t n_times;
 static double last;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void tensor(const char *fmt, int layer, size_t rows, size_t cols)
 {
@@ -89,7 +81,7 @@ static int make_tokens(struct sg_shard *out, const char *path)
 
 static bool tick(void *arg, const char *what, uint64_t done, uint64_t total, const char *text)
 {
-	double t = now();
+	double t = sg_clock();
 
 	(void)arg; (void)what; (void)done; (void)total; (void)text;
 	if (n_times < SG_LEN(times))
@@ -134,7 +126,7 @@ static int run(const char *dir, unsigned threads, uint64_t steps)
 	recipe.steps = steps;
 	recipe.batch = B;
 	recipe.seq = T;
-	last = now();
+	last = sg_clock();
 	struct sg_train_in in = { .model = &c.model, .graft = g, .sets = (const struct sg_tokens *const[]){ &shard.t },
 		.n_sets = 1, .recipe = &recipe, .micro = B * T, .state = "", .progress = &progress };
 

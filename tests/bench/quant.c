@@ -5,20 +5,12 @@
  * Built and started by quant.sh; not part of `make check`.
  */
 #include "kernels/kernels.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/quant.h"
 #include "base/rng.h"
-#include <time.h>
 
 enum { E = 1536, D = 768, RUNS = 15, M_MAX = 1024 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int order(const void *a, const void *b)
 {
@@ -29,13 +21,13 @@ static int order(const void *a, const void *b)
 
 static double once(struct sg_device *d, const struct sg_mat *w, float *x, float *y, size_t M, bool fwd)
 {
-	double t = now();
+	double t = sg_clock();
 
 	if (fwd)
 		(void)SG_CALL(d, linear_fwd, y, x, w, NULL, M, E, D, false);
 	else
 		(void)SG_CALL(d, linear_dx, x, y, w, M, E, D, false);
-	return now() - t;
+	return sg_clock() - t;
 }
 
 static void compare(struct sg_device *d, const struct sg_mat *q, const struct sg_mat *f, float *x, float *y, size_t M,

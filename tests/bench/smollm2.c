@@ -6,6 +6,7 @@
  * the peak of resident memory in MB and how many percent of the machine others had
  * meanwhile. smollm2.sh runs it beside transformers and peft.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "graft/compose.h"
@@ -13,21 +14,12 @@
 #include "model/pass.h"
 #include "train/train.h"
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { T = 512, RANK = 16 };
 
 static double times[256], work[256], last, last_work;
 static size_t n_times;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Processor seconds that all programs have had together, and this one. */
 static void spent(double *all, double *own)
@@ -50,7 +42,7 @@ static void start(void)
 {
 	double all;
 
-	last = now();
+	last = sg_clock();
 	spent(&all, &last_work);
 }
 
@@ -171,10 +163,10 @@ static int run(char **argv)
 	SG_TRY(sg_device_open(&dev, "cpu", (unsigned)atoi(argv[3])));
 	SG_TRY(sg_compose(&c, ckpt, &dev, T, NULL, NULL, 0));
 	spent(&all[0], &own[0]);
-	began = now();
+	began = sg_clock();
 	SG_TRY(!strcmp(argv[4], "eval") ? eval(&loss, &c.model, rounds) : step(&loss, &c, argv[1], rounds));
 	spent(&all[1], &own[1]);
-	machine = (now() - began) * (double)sysconf(_SC_NPROCESSORS_ONLN);
+	machine = (sg_clock() - began) * (double)sysconf(_SC_NPROCESSORS_ONLN);
 	getrusage(RUSAGE_SELF, &use);
 	qsort(times, n_times, sizeof(*times), by_value);
 	qsort(work, n_times, sizeof(*work), by_value);
