@@ -181,11 +181,6 @@ void sg_packw_u32s(struct sg_packw *w, const uint32_t *v, size_t n)
 	numbers(w, v, n, sizeof(*v));
 }
 
-void sg_packw_u64s(struct sg_packw *w, const uint64_t *v, size_t n)
-{
-	numbers(w, v, n, sizeof(*v));
-}
-
 int sg_packw_done(struct sg_packw *w)
 {
 	close_full(w);
@@ -570,19 +565,6 @@ int sg_pack_bool(const struct sg_pack *m, const char *key, bool *out)
 	return 0;
 }
 
-int sg_pack_bin(const struct sg_pack *m, const char *key, const unsigned char **out, size_t *n)
-{
-	const struct sg_pack *j = member(m, key);
-
-	if (!j)
-		return 0;
-	if (j->type != SG_PACK_BIN)
-		return wrong(key, "bytes");
-	*out = (const unsigned char *)j->str;
-	*n = j->len;
-	return 0;
-}
-
 /* A bin of elements of `size` bytes, copied to where they are aligned. */
 static int get_numbers(const struct sg_pack *m, const char *key, void **out, size_t *n, size_t size)
 {
@@ -613,7 +595,6 @@ static int get_numbers(const struct sg_pack *m, const char *key, void **out, siz
 NUMBERS(f64s, double)
 NUMBERS(f32s, float)
 NUMBERS(u32s, uint32_t)
-NUMBERS(u64s, uint64_t)
 
 const char *sg_pack_library(void)
 {

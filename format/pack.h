@@ -32,7 +32,6 @@ void sg_packw_nil(struct sg_packw *w);
 void sg_packw_f64s(struct sg_packw *w, const double *v, size_t n);
 void sg_packw_f32s(struct sg_packw *w, const float *v, size_t n);
 void sg_packw_u32s(struct sg_packw *w, const uint32_t *v, size_t n);
-void sg_packw_u64s(struct sg_packw *w, const uint64_t *v, size_t n);
 int sg_packw_done(struct sg_packw *w);
 
 /* Reader: a tree as base/json.h has it. U64 holds every integer >= 0, I64 the
@@ -74,11 +73,9 @@ int sg_pack_u64(const struct sg_pack *m, const char *key, uint64_t max, uint64_t
 int sg_pack_i64(const struct sg_pack *m, const char *key, int64_t lo, int64_t hi, int64_t *out);
 int sg_pack_f64(const struct sg_pack *m, const char *key, double *out);
 int sg_pack_bool(const struct sg_pack *m, const char *key, bool *out);
-int sg_pack_bin(const struct sg_pack *m, const char *key, const unsigned char **out, size_t *n);
 /* Arrays of numbers, copied: *out is yours to free (untouched when absent). */
 int sg_pack_f64s(const struct sg_pack *m, const char *key, double **out, size_t *n);
 int sg_pack_f32s(const struct sg_pack *m, const char *key, float **out, size_t *n);
 int sg_pack_u32s(const struct sg_pack *m, const char *key, uint32_t **out, size_t *n);
-int sg_pack_u64s(const struct sg_pack *m, const char *key, uint64_t **out, size_t *n);
 SG_C_END
 #endif

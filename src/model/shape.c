@@ -18,11 +18,6 @@ static const struct { const char *name, *config; } shapes[] = {
 	{ "llama-8b", LLAMA(128256, 4096, 14336, 32, 32, 8, 128, ",\"rope_theta\":500000") },
 };
 
-const char *sg_shape_name(size_t i)
-{
-	return i < SG_LEN(shapes) ? shapes[i].name : NULL;
-}
-
 enum { POOL = 1 << 16 };	/* random numbers, used again and again */
 
 /* One block: this, then names, then weights. */
@@ -159,8 +154,12 @@ static int make(struct sg_checkpoint **out, const char *config, bool blank)
 
 int sg_shape_make(struct sg_checkpoint **out, const char *name, bool blank)
 {
-	for (size_t i = 0; i < SG_LEN(shapes); i++)
+	char list[200] = "";
+
+	for (size_t i = 0; i < SG_LEN(shapes); i++) {
 		if (!strcmp(name, shapes[i].name))
 			return make(out, shapes[i].config, blank);
-	return sg_fail(SG_E_NOTFOUND, "no shape '%.60s'; there are tiny-3m, gpt2-124m, smollm2-135m, llama-1b, llama-8b", name);
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", i ? ", " : "", shapes[i].name);
+	}
+	return sg_fail(SG_E_NOTFOUND, "no shape '%.60s'; there are %s", name, list);
 }

@@ -6,8 +6,6 @@ SG_C_BEGIN
  * Known models by the name of their shape, with random weights in bf16: for
  * measuring time and memory where the real ones are not at hand.
  */
-/* Name of shape i; NULL past the last. */
-const char *sg_shape_name(size_t i);
 /* NOTFOUND names those there are. blank: the weights are zeros that take no memory
  * until they are read, for those who only count. */
 int sg_shape_make(struct sg_checkpoint **out, const char *name, bool blank);

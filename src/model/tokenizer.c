@@ -109,11 +109,6 @@ int sg_tokenizer_open(struct sg_tokenizer **out, const char *path, char *sha256)
 
 /* ---- facts ---- */
 
-const char *sg_tokenizer_kind(const struct sg_tokenizer *t)
-{
-	return t->byte ? "byte" : "bpe";
-}
-
 size_t sg_tokenizer_vocab(const struct sg_tokenizer *t)
 {
 	return t->vocab;
@@ -134,28 +129,9 @@ static bool known(const struct sg_tokenizer *t, int64_t id)
 	return id >= 0 && (size_t)id < t->vocab && t->piece_kind[id];
 }
 
-int sg_tokenizer_set_ends(struct sg_tokenizer *t, int32_t bos, int32_t eos)
-{
-	if ((bos != -1 && !known(t, bos)) || (eos != -1 && !known(t, eos)))
-		return sg_fail(SG_E_CORRUPT, "the tokenizer has no token %d", known(t, bos) ? eos : bos);
-	t->bos = bos;
-	t->eos = eos;
-	return 0;
-}
-
 int32_t sg_tokenizer_start(const struct sg_tokenizer *t)
 {
 	return t->bos >= 0 ? t->bos : t->eos;
-}
-
-int32_t sg_tokenizer_find(const struct sg_tokenizer *t, const char *token, size_t n)
-{
-	int32_t id = -1;
-
-	if (t->byte)
-		return n == 1 ? (unsigned char)*token : -1;
-	id = sg_vocab_find(&t->bpe.vocab, token, n);
-	return id >= 0 || !t->extra.n ? id : sg_vocab_find(&t->extra, token, n);
 }
 
 /* ---- text to ids ---- */

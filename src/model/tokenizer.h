@@ -35,18 +35,14 @@ int sg_tokenizer_byte(struct sg_tokenizer **out);
 int sg_tokenizer_open(struct sg_tokenizer **out, const char *path, char *sha256);
 void sg_tokenizer_free(struct sg_tokenizer *t);
 
-const char *sg_tokenizer_kind(const struct sg_tokenizer *t);	/* "byte", "bpe" */
 /* Largest id + 1. */
 size_t sg_tokenizer_vocab(const struct sg_tokenizer *t);
 /* -1 where there is none. The file's template tells BOS; names such as "</s>"
- * tell EOS; a model's config knows better and may set them. */
+ * tell EOS. */
 int32_t sg_tokenizer_bos(const struct sg_tokenizer *t);
 int32_t sg_tokenizer_eos(const struct sg_tokenizer *t);
-int sg_tokenizer_set_ends(struct sg_tokenizer *t, int32_t bos, int32_t eos);
 /* What stands in front of every document: BOS, else EOS, else -1 (nothing). */
 int32_t sg_tokenizer_start(const struct sg_tokenizer *t);
-/* Id of a token by its spelling in the file, or -1. */
-int32_t sg_tokenizer_find(const struct sg_tokenizer *t, const char *token, size_t n);
 
 enum {
 	/* encode: put around the text what the file's template says (BOS) */

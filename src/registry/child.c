@@ -290,12 +290,6 @@ static int listen_in(const struct sg_child *c, int (*says)(void *arg, const char
 }
 
 int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
-		 size_t max)
-{
-	return sg_child_run_heard(out, argv, env, in, max, NULL, NULL);
-}
-
-int sg_child_run_heard(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
 		       size_t max, int (*says)(void *arg, const char *line), void *arg)
 {
 	struct sg_child c;

@@ -25,13 +25,11 @@ int sg_child_wait(struct sg_child *c, int *status, char *err, size_t n);
 /* Kill it if it still runs; safe when never started or waited for. */
 void sg_child_release(struct sg_child *c);
 /* Run to the end: `in` (NULL: nothing) on stdin, stdout into out (at most max).
- * A failing program is ERROR with its own words. env as above; NULL: as sg_child_start. */
-int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
-		 size_t max);
-/* The same, and while it runs the newest line that it printed on stderr (ended by \n or
- * \r) goes to says a few times a second, "" before there is one; what is below 0 there
+ * A failing program is ERROR with its own words. env as above; NULL: as sg_child_start.
+ * While it runs the newest line that it printed on stderr (ended by \n or \r) goes to
+ * says (may be NULL) a few times a second, "" before there is one; what is below 0 there
  * ends it. */
-int sg_child_run_heard(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
+int sg_child_run(struct sg_buf *out, const char *const *argv, const char *const *env, const struct sg_buf *in,
 		       size_t max, int (*says)(void *arg, const char *line), void *arg);
 
 /* Write all n bytes to c->in while keeping what comes from c->out in got (at

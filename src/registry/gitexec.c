@@ -44,7 +44,7 @@ static int run(struct sg_buf *out, struct args *a, const struct sg_buf *in, cons
 	bool heard = progress && progress->fn;
 	const char **argv = vector(&a->l), **env = vector(&a->env);
 	char *shown = NULL;
-	int rc = !argv || !env ? -SG_E_NOMEM : sg_child_run_heard(out, argv, env, in, LIST_MAX, heard ? on_line : NULL,
+	int rc = !argv || !env ? -SG_E_NOMEM : sg_child_run(out, argv, env, in, LIST_MAX, heard ? on_line : NULL,
 								  (void *)(uintptr_t)progress);
 
 	if (rc < 0 && rc != -SG_E_NOMEM && sg_url_mask_text(&shown, sg_error_message()) >= 0)

@@ -405,11 +405,6 @@ const char *sg_registry_dir(const struct sg_registry *r)
 	return r->dir;
 }
 
-const char *sg_registry_git_dir(const struct sg_registry *r)
-{
-	return r->git_dir;
-}
-
 const char *sg_registry_tmp_dir(const struct sg_registry *r)
 {
 	return r->tmp_dir;

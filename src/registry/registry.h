@@ -23,9 +23,8 @@ int sg_registry_create(struct sg_registry **out, const char *dir);
 int sg_registry_open(struct sg_registry **out, const char *start);
 void sg_registry_free(struct sg_registry *r);
 
-/* Absolute paths, borrowed: .sg, and registry.git, tmp, cache in it. */
+/* Absolute paths, borrowed: .sg, and tmp, cache in it. */
 const char *sg_registry_dir(const struct sg_registry *r);
-const char *sg_registry_git_dir(const struct sg_registry *r);
 const char *sg_registry_tmp_dir(const struct sg_registry *r);
 const char *sg_registry_cache_dir(const struct sg_registry *r);
 

@@ -456,11 +456,11 @@ TEST(registry_child_is_heard)
 	struct sg_buf out = { 0 };
 	struct lines l = { 0 };
 
-	PASS(sg_child_run_heard(&out, argv, NULL, NULL, 1000, hear_line, &l));
+	PASS(sg_child_run(&out, argv, NULL, NULL, 1000, hear_line, &l));
 	CHECK(l.calls && !strcmp(l.last, "one 20%") && !strcmp(out.data, "out\n"));
-	CHECK(sg_child_run_heard(&out, fails, NULL, NULL, 1000, hear_line, &l) == -SG_E_ERROR);
+	CHECK(sg_child_run(&out, fails, NULL, NULL, 1000, hear_line, &l) == -SG_E_ERROR);
 	CHECK(strstr(sg_error_message(), "failed: it is gone"));
-	CHECK(sg_child_run_heard(&out, stops, NULL, NULL, 1000, hear_line, &l) == -SG_E_INTERRUPTED);
+	CHECK(sg_child_run(&out, stops, NULL, NULL, 1000, hear_line, &l) == -SG_E_INTERRUPTED);
 	sg_buf_release(&out);
 }
 
