@@ -20,7 +20,7 @@ VERSION := 0.1.0
 # Building needs the libraries; so that `make demo` and `make check` work on a
 # machine that has only git and make, those two install them and start again.
 ifneq ($(filter setup demo check,$(MAKECMDGOALS)),)
-SETUP := $(shell sh tests/setup.sh >&2 && echo ok)
+SETUP := $(shell sh tests/setup.sh $(if $(filter-out demo,$(MAKECMDGOALS)),,demo) >&2 && echo ok)
 ifneq ($(SETUP),ok)
 $(error set-up failed, see above)
 endif
@@ -131,7 +131,9 @@ $(B)/cuda_host/%.cu.o: %.cu $(B)/flags
 	$(Q)mkdir -p $(@D) && $(CXX) -x c++ -Itests/cuda_host $(CPPFLAGS) $(HOSTFLAGS) $(if $(WERROR),-Werror) -MMD -MP -c -o $@ $<
 -include $(shell test -d $(B) && find $(B) -name '*.d')
 
-check: all $(B)/sg-tests $(B)/crash.so check-headers
+# Where there is a C++ compiler the kernels of CUDA are tested without a GPU.
+HOST_CUDA = $(if $(shell command -v $(CXX)),$(B)/cuda_host/libsg_cuda.so)
+check: all $(B)/sg-tests $(B)/crash.so $(HOST_CUDA) check-headers
 	$(Q)SG=$(CURDIR)/$(B)/sg SG_TESTS=$(CURDIR)/$(B)/sg-tests SG_MAKE='$(foreach v,CUDA SAN OPT CC NVCC SM PREFIX DESTDIR PKG,$(if $(filter command%,$(origin $v)),$v="$($v)"))' \
 		sh tests/run.sh $(T)
 # Kills sg at its n-th write, for tests/t/crash.sh.

@@ -1,6 +1,8 @@
 # What building and testing needs, from the system's package manager. Silent and
 # quick when nothing is missing; as root it installs; else it prints the one
 # command. Debian 12 and Ubuntu 24.04 (and their relatives) are known.
+#
+#	sh tests/setup.sh [demo]	demo: only what building and the demo need
 missing=
 need () { # <package> <test ...>
 	package=$1
@@ -19,15 +21,18 @@ need libgit2-dev lib libgit2
 need libssl-dev lib openssl
 need libzstd-dev lib libzstd
 need msgpack lib msgpack-c msgpack	# its package goes by two names, see below
-need openssh-client tool ssh-keygen	# git checks signatures with it
-need python3 python3 -c 'import json'	# second readers of the formats, in tests
-need zstd tool zstd			# and they need it to read what is packed
-need mandoc tool mandoc			# checks the manual pages
 need xz-utils tool xz			# what the demo is measured against
-need openssh-server test -x /usr/sbin/sshd	# remotes are tried against real servers
-need nginx-light test -x /usr/sbin/nginx
-need fcgiwrap test -x /usr/sbin/fcgiwrap
-need openssl tool openssl
+if [ "$1" != demo ]; then
+	need g++ tool g++			# the kernels of CUDA run on the host, in tests
+	need openssh-client tool ssh-keygen	# git checks signatures with it
+	need python3 python3 -c 'import json'	# second readers of the formats
+	need zstd tool zstd			# and they need it to read what is packed
+	need mandoc tool mandoc			# checks the manual pages
+	need openssh-server test -x /usr/sbin/sshd	# remotes are tried against real servers
+	need nginx-light test -x /usr/sbin/nginx
+	need fcgiwrap test -x /usr/sbin/fcgiwrap
+	need openssl tool openssl
+fi
 [ -z "$missing" ] && exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
